@@ -138,13 +138,13 @@ class Facts:
     """What a request does not say of itself; any of it may be unknown."""
 
     #: The record of the presented key; None: there is none.
-    key: KeyRecord | None | Unknown = None
+    key: KeyRecord | Unknown | None = None
     now: float
     #: None: no limit is counted.
-    usage: Reservation | None | Unknown = None
+    usage: Reservation | Unknown | None = None
     object: Object | Unknown = Object.OWN
     #: The kind of object addressed, for policies that tell kinds apart.
-    object_kind: str | None | Unknown = None
+    object_kind: str | Unknown | None = None
     body: Body | Unknown = Body.VALID
     #: State that a key-managing operation meets: True where the key addressed may not be rotated or revoked (G-21).
     key_state_conflict: bool | Unknown = False
