@@ -1,0 +1,128 @@
+"""Who may call an operation and who may not, as keys worth trying (Decided 5): linear in what is required.
+
+For each operation every minimal set of scopes that suffices must pass, everything but one of its scopes must be
+refused (once for each), and a key with no scope, or with a scope that does not suffice, must be refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+from authcontract_engine import Contract, KeyRecord
+from authcontract_policy import Operation
+
+from ._exchange import Need
+
+#: Where keys hold one scope each, all scopes are tried up to this many; beyond it only those around the requirement.
+MANY = 12
+
+
+class Access:
+    """The keys worth trying on each operation, from the contract alone."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._contract = contract
+        self._policy = contract.policy
+        self._resolution = contract.resolution
+        self._default_plan = self._policy.plans[0] if self._policy.plans else None
+
+    def permits(self, operation: Operation, need: Need, object_kind: str | None = None) -> bool:
+        """Tell whether such a key may call it, by the contract's scope check alone."""
+        record = KeyRecord(
+            id="",
+            digest="",
+            kind=need.kind,
+            scopes=need.scopes,
+            plan=need.plan,
+            environment=need.environment,
+            issued_at=0.0,
+        )
+        return self._contract.permit(operation, record, object_kind).allowed
+
+    def public(self, operation: Operation) -> bool:
+        """Tell whether it needs no key."""
+        return self._contract.permit(operation, None, self._object_kind).allowed
+
+    @property
+    def _object_kind(self) -> str | None:
+        return self._policy.objects[-1] if self._policy.objects else None
+
+    def sufficient(self, operation: Operation, environment: str | None = None) -> tuple[Need, ...]:
+        """Return a key for each minimal way to be allowed."""
+        grant = self._resolution.grants[operation.id, self._object_kind]
+        found = dict.fromkeys(
+            need
+            for alternative in grant.alternatives or (frozenset(),)
+            for need in self._candidates(alternative, environment)
+            if self.permits(operation, need, self._object_kind)
+        )
+        return tuple(found)
+
+    def insufficient(self, operation: Operation, environment: str | None = None) -> tuple[Need, ...]:
+        """Return keys that lack just what is required, each for a reason of its own."""
+        if self.public(operation):
+            return ()
+        grant = self._resolution.grants[operation.id, self._object_kind]
+        found = dict.fromkeys(
+            need
+            for kind, holds in self._kinds()
+            for scopes, plan in self._lacking(grant.alternatives or (), holds)
+            for need in [Need(kind=kind, scopes=scopes, plan=plan or self._default_plan, environment=environment)]
+            if not self.permits(operation, need, self._object_kind)
+        )
+        return tuple(found)
+
+    def strongest(self, operation: Operation, environment: str | None = None) -> Need | None:
+        """Return one key that may call it, or None if the contract lets nobody."""
+        return next(iter(self.sufficient(operation, environment)), None)
+
+    def _kinds(self) -> Iterator[tuple[str, str]]:
+        for kind in self._policy.keys.kinds.values():
+            if kind.holds != "every scope":
+                yield kind.name, kind.holds
+
+    def _candidates(self, alternative: frozenset[str], environment: str | None) -> Iterator[Need]:
+        scopes = alternative & frozenset(self._resolution.scopes)
+        plans = alternative & frozenset(self._policy.plans)
+        kinds = alternative & frozenset(self._policy.keys.kinds)
+        plan = next(iter(sorted(plans)), self._default_plan)
+        for kind in self._policy.keys.kinds.values():
+            if kinds and kind.name not in kinds:
+                continue
+            for held in self._sets(scopes, kind.holds):
+                yield Need(kind=kind.name, scopes=held, plan=plan, environment=environment)
+
+    def _sets(self, scopes: frozenset[str], holds: str) -> Iterator[frozenset[str]]:
+        """Return the sets of scopes a key of this kind can hold that contain, or include, all of `scopes`."""
+        if holds == "every scope":
+            yield frozenset()
+        elif holds == "several scopes":
+            yield scopes
+            wider = (s for s in self._resolution.scopes if s not in scopes and scopes <= self._resolution.closure[s])
+            yield from (frozenset({scope}) for scope in [*wider][:1] if scopes)
+        else:
+            for scope in sorted(self._resolution.scopes):
+                if scopes <= self._resolution.closure[scope]:
+                    yield frozenset({scope})
+
+    def _lacking(
+        self, alternatives: tuple[frozenset[str], ...], holds: str
+    ) -> Iterator[tuple[frozenset[str], str | None]]:
+        known = frozenset(self._resolution.scopes)
+        if holds == "one scope":
+            named = sorted(chain.from_iterable(alternatives))
+            pool = sorted(known) if len(known) <= MANY else named
+            yield from ((frozenset({scope}), None) for scope in pool if scope in known)
+        else:
+            yield frozenset(), None
+            for alternative in alternatives:
+                scopes = alternative & known
+                yield from ((scopes - {scope}, None) for scope in sorted(scopes) if len(scopes) > 1)
+            unrelated = sorted(known - set(chain.from_iterable(alternatives)))
+            yield from ((frozenset({scope}), None) for scope in unrelated[:1])
+        for alternative in alternatives:
+            for plan in sorted(alternative & frozenset(self._policy.plans)):
+                others = [other for other in self._policy.plans if other != plan]
+                scopes = alternative & known
+                yield from ((scopes, other) for other in others[:1])

@@ -1,0 +1,63 @@
+"""What a clause is: one checkable promise, as a row of facts and a generator for each case.
+
+A case is a generator: it yields what it wants done (`Probe`, `Burst`, `Advance`, `Acquire` …), receives what came of it,
+and returns a `Judgement`. It touches no socket, so that a test can feed it canned exchanges and a replay recorded ones.
+A passive clause yields nothing: it looks at every exchange of the whole run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from ._exchange import Action, Exchange
+from ._verdict import Basis, Judgement, Level
+from ._world import World
+
+Steps: TypeAlias = Generator[Action, Any, Judgement]
+
+
+class Capability(StrEnum):
+    """What a target must offer for a clause; the words are those of the target file."""
+
+    CLOCK = "clock"
+    KEY_MANAGEMENT = "key management"
+    PLAINTEXT = "plaintext port"
+    SECOND_ORGANISATION = "second organisation"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One thing to try: what it is about, in the user's words, and the steps."""
+
+    subject: str
+    steps: Callable[[World], Steps]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clause:
+    """One checkable promise with a stable id."""
+
+    id: str
+    level: Level
+    basis: Basis
+    #: Where it is promised: headings of the seed, RFC sections, guidelines.
+    sources: tuple[str, ...]
+    #: The promise in the user's words.
+    promise: str
+    #: Why it matters.
+    why: str
+    #: How it is checked, and what each verdict means.
+    how: str
+    #: How an implementation keeps it.
+    fix: str
+    needs: frozenset[Capability] = frozenset()
+    #: True: nothing else may run meanwhile, since it moves the clock or counts quota.
+    alone: bool = False
+    #: Says why the clause is meaningless for this contract, or None if it applies.
+    inapplicable: Callable[[World], str | None] = lambda _: None
+    cases: Callable[[World], Iterable[Case]] | None = None
+    #: Called for each exchange; None where the exchange does not concern the clause.
+    passive: Callable[[World, Exchange], Judgement | None] | None = None

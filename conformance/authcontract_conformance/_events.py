@@ -1,0 +1,175 @@
+"""What a run says while it happens: frozen events, the only thing that crosses to terminal, reports and the log.
+
+A log is NDJSON: the first line is `run_started`, the last `run_finished`; without the last the run was interrupted.
+The shape of every line is published in `events.schema.json`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, TypeAlias
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSeen:
+    """A file that the run went by."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """What is about to be judged, by what."""
+
+    event: ClassVar[str] = "run_started"
+    version: int = VERSION
+    tool: str
+    policy: FileSeen
+    specification: FileSeen
+    target: str
+    seed: int
+    #: UTC, ISO 8601.
+    started: str
+    command: tuple[str, ...]
+    capabilities: tuple[str, ...]
+    clauses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseStarted:
+    """A group of cases begins."""
+
+    event: ClassVar[str] = "phase_started"
+    phase: str
+    cases: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeSeen:
+    """One request and what came back; keys stand in it by reference only."""
+
+    event: ClassVar[str] = "exchange"
+    number: int
+    clause: str
+    subject: str
+    purpose: str
+    label: str
+    operation: str | None
+    channel: str
+    environment: str | None
+    method: str
+    #: Pieces of text (latin-1), references to keys and the place of the target's own name.
+    target: tuple[Any, ...]
+    headers: tuple[tuple[tuple[Any, ...], tuple[Any, ...]], ...]
+    body: tuple[Any, ...]
+    delivery: str
+    status: int
+    response_headers: tuple[tuple[str, str], ...]
+    response_body: str
+    problem: str
+    #: Seconds since the run began.
+    sent_at: float
+    received_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseJudged:
+    """One case of a clause is decided."""
+
+    event: ClassVar[str] = "case"
+    clause: str
+    subject: str
+    word: str
+    reason: str
+    finding: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyLine:
+    """The line of the policy that demands something; columns start at 1."""
+
+    file: str
+    line: int
+    column: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A failure or a warning, with all that is needed to believe it."""
+
+    event: ClassVar[str] = "finding"
+    id: str
+    #: Twelve hex digits, the same for the same defect in another run.
+    fingerprint: str
+    clause: str
+    level: str
+    word: str
+    subject: str
+    promise: str
+    reason: str
+    expected: str
+    got: str
+    policy: PolicyLine | None
+    source: str | None
+    #: Numbers of the exchanges that show it.
+    exchange: int | None
+    control: int | None
+    #: The request as sent, keys by reference.
+    request: str
+    response: str
+    control_request: str
+    control_response: str
+    replay: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClauseJudged:
+    """A clause is decided, all its cases together."""
+
+    event: ClassVar[str] = "clause"
+    clause: str
+    level: str
+    word: str
+    reason: str
+    cases: int
+    promise: str
+    #: False where the contract makes it meaningless.
+    applicable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """Something that is our own defect, or that ended the run early."""
+
+    event: ClassVar[str] = "trouble"
+    where: str
+    what: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished:
+    """The end, with the totals."""
+
+    event: ClassVar[str] = "run_finished"
+    verdict: str
+    counts: Mapping[str, int]
+    requests: int
+    seconds: float
+    interrupted: bool
+
+
+Event: TypeAlias = (
+    RunStarted | PhaseStarted | ExchangeSeen | CaseJudged | Found | ClauseJudged | Trouble | RunFinished
+)
+
+
+def to_json(event: Event) -> dict[str, Any]:
+    """Return an event as the JSON object that stands in the log."""
+    return {"event": event.event, **asdict(event)}

@@ -1,0 +1,275 @@
+"""The contract as the oracle: what may come back for a probe, computed by the engine and never typed twice.
+
+An expectation is a set of decisions. While a silence is only assumed, the decisions under its other acceptable answers
+are kept beside it: a target that behaves so is `unspecified`, one that matches none of them fails.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from authcontract_engine import (
+    UNKNOWN,
+    Body,
+    Contract,
+    Decision,
+    Facts,
+    KeyRecord,
+    Object,
+    Reading,
+    Request,
+    Reservation,
+    Rule,
+)
+
+from ._exchange import Exchange, Probe
+from ._vault import Vault
+from ._verdict import PASSED, Evidence, Judgement, fail, inconclusive, unspecified
+
+#: Placeholders whose value depends on the request or the moment, so that a text with one is no fixed promise.
+_VOLATILE = ("<request_id>", "<masked_key>", "<path>", "<granted>")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reality:
+    """What the clause knows of the world behind a probe; what it does not know is UNKNOWN."""
+
+    object: Object | Literal["unknown"] = Object.OWN
+    body: Body | Literal["unknown"] = Body.VALID
+    key_state_conflict: bool = False
+    object_kind: str | None = None
+    #: None: the limits have room.
+    usage: Reservation | None | Literal["unknown"] = None
+
+
+USUAL = Reality()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """The acceptable outcomes of one probe."""
+
+    reading: Reading
+    facts: Facts
+    contract: Contract
+    decisions: frozenset[Decision]
+    #: Silence -> decisions that its other answers would give.
+    otherwise: tuple[tuple[str, frozenset[Decision]], ...] = ()
+
+    @property
+    def allowed(self) -> bool:
+        """Tell whether the contract lets the request through in every case."""
+        return all(decision.allowed for decision in self.decisions)
+
+    @property
+    def refused(self) -> bool:
+        """Tell whether the contract refuses it in every case, whatever the answer to its silences."""
+        return not any(d.allowed for found in self._all for d in found)
+
+    @property
+    def _all(self) -> Iterable[frozenset[Decision]]:
+        return (self.decisions, *(found for _, found in self.otherwise))
+
+    @property
+    def rule(self) -> Rule | None:
+        """Return the line of the policy that demands it."""
+        return next((decision.rule for decision in sorted(self.decisions, key=describe)), None)
+
+    def describe(self) -> str:
+        """Return what is expected, in words."""
+        return " or ".join(sorted({describe(decision) for decision in self.decisions}))
+
+    def accepts(self, exchange: Exchange) -> bool:
+        """Tell whether the response is what the contract says, silences as assumed."""
+        return any(_conforms(exchange, decision, self.contract) for decision in self.decisions)
+
+    def silence(self, exchange: Exchange) -> str | None:
+        """Return the silence under whose other answer the response is acceptable, or None."""
+        for silence, decisions in self.otherwise:
+            if any(_conforms(exchange, decision, self.contract) for decision in decisions):
+                return silence
+        return None
+
+    def judge(self, exchange: Exchange, control: Exchange | None = None, reason: str = "") -> Judgement:
+        """Judge status and error code: pass, fail with both sides, or what a silence leaves open."""
+        if exchange.broken:
+            return inconclusive(broken(exchange))
+        if self.accepts(exchange):
+            return PASSED
+        silence = self.silence(exchange)
+        if silence is not None:
+            return unspecified(f"{silence} is only assumed; the target answers {describe_exchange(exchange)}")
+        return fail(self.evidence(exchange, control), reason)
+
+    def evidence(self, exchange: Exchange, control: Exchange | None = None, got: str = "") -> Evidence:
+        """Return expected and got side by side."""
+        return Evidence(
+            expected=self.describe(),
+            got=got or describe_exchange(exchange),
+            exchange=exchange,
+            control=control,
+            rule=self.rule,
+        )
+
+
+class Oracle:
+    """The contract, its acceptable alternatives, and the keys: everything that an expectation follows from."""
+
+    def __init__(self, contract: Contract, alternatives: Mapping[str, tuple[Contract, ...]], vault: Vault) -> None:
+        self.contract = contract
+        self._alternatives = alternatives
+        self._vault = vault
+
+    def request(self, probe: Probe, *, authority: str = "target") -> Request:
+        """Return the probe as the engine sees it."""
+        target, headers = self._vault.head(probe, authority)
+        return Request(
+            scheme="https" if probe.channel == "tls" else "http",
+            environment=probe.environment if self.contract.policy.base_url.dimension else None,
+            method=probe.method,
+            target=target,
+            headers=headers,
+        )
+
+    def key(self, reading: Reading) -> KeyRecord | None:
+        """Return the record that a correct key store would find for what is presented."""
+        return self._vault.by_digest(reading.presented.digest)
+
+    def expect(self, probe: Probe, now: float, reality: Reality = USUAL) -> Expectation:
+        """Return what may come back for this probe at `now`, given what is known."""
+        request = self.request(probe)
+        reading = self.contract.read(request)
+        facts = Facts(
+            key=self.key(reading),
+            now=now,
+            usage=UNKNOWN if reality.usage == "unknown" else reality.usage,
+            object=UNKNOWN if reality.object == "unknown" else reality.object,
+            object_kind=reality.object_kind,
+            body=UNKNOWN if reality.body == "unknown" else reality.body,
+            key_state_conflict=reality.key_state_conflict,
+        )
+        decisions = self.contract.possible(reading, facts)
+        otherwise = []
+        for silence, contracts in self._alternatives.items():
+            other = frozenset(d for c in contracts for d in c.possible(request, facts)) - decisions
+            if other:
+                otherwise.append((silence, other))
+        return Expectation(
+            reading=reading, facts=facts, contract=self.contract, decisions=decisions, otherwise=tuple(otherwise)
+        )
+
+
+def describe(decision: Decision) -> str:
+    """Return a decision as `allowed` or `401 unauthorized`."""
+    if decision.allowed:
+        return "allowed"
+    return f"{'/'.join(map(str, decision.statuses))} {decision.error or ''}".rstrip()
+
+
+def describe_exchange(exchange: Exchange) -> str:
+    """Return a response as its status and, where its body has a short code, that too."""
+    if not exchange.answered:
+        return exchange.problem or exchange.delivery.value
+    code = _short_code(exchange.json())
+    return f"{exchange.status} {code}".rstrip() if exchange.status >= 300 else str(exchange.status)  # noqa: PLR2004  RFC 9110 section 15.4
+
+
+def broken(exchange: Exchange) -> str:
+    """Say why an exchange proves nothing."""
+    if not exchange.answered:
+        return f"the target did not answer: {exchange.problem or exchange.delivery.value}"
+    return f"the target answered {exchange.status}, an error of its own"
+
+
+def _short_code(value: Any) -> str:
+    """Look for the one short word in an error body that names the error."""
+    if isinstance(value, Mapping):
+        for name in ("code", "id", "reason"):
+            if isinstance(value.get(name), str) and value[name].replace("_", "").replace("-", "").isalnum():
+                return str(value[name])[:40]
+        return next((code for inner in value.values() if (code := _short_code(inner))), "")
+    return ""
+
+
+def _conforms(exchange: Exchange, decision: Decision, contract: Contract) -> bool:
+    """Compare status and error code; bodies and headers are other clauses' concern."""
+    if decision.allowed:
+        return exchange.succeeded
+    if exchange.status not in decision.statuses:
+        return False
+    path = code_path(decision, contract)
+    if path is None or exchange.probe.method == b"HEAD":
+        return True
+    value = exchange.json()
+    for step in path:
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value == decision.error
+
+
+def template(decision: Decision, contract: Contract) -> Mapping[str, Any] | None:
+    """Return the body template that the policy promises for this refusal, or None where it promises none."""
+    row = contract.policy.errors.get(decision.error or "")
+    if row is None or row.body == "any":
+        return None
+    return contract.policy.error_format.body if row.body is None else row.body
+
+
+def code_path(decision: Decision, contract: Contract) -> tuple[str, ...] | None:
+    """Return where the error's code stands in the body, if the policy promises that."""
+    promised = template(decision, contract)
+    return None if promised is None else _find(promised, "<code>", contract.policy.error_format.may_differ)
+
+
+def _find(body: Any, leaf: str, may_differ: frozenset[str]) -> tuple[str, ...] | None:
+    if not isinstance(body, Mapping):
+        return None
+    for name, inner in body.items():
+        if inner == leaf and name not in may_differ:
+            return (name,)
+        below = _find(inner, leaf, may_differ)
+        if below is not None:
+            return (name, *below)
+    return None
+
+
+def body_differences(exchange: Exchange, expectation: Expectation) -> tuple[str, ...]:
+    """Return what of the promised error body is not there, as sentences; empty where a decision is fully matched."""
+    shortest: tuple[str, ...] | None = None
+    for decision in expectation.decisions:
+        promised = template(decision, expectation.contract)
+        if decision.allowed or exchange.status not in decision.statuses:
+            continue
+        if promised is None:
+            return ()
+        sent = expectation.contract.refuse(decision, expectation.reading, expectation.facts)
+        may_differ = expectation.contract.policy.error_format.may_differ
+        found = tuple(_compare(json.loads(sent.body), exchange.json(), promised, may_differ, "body"))
+        if shortest is None or len(found) < len(shortest):
+            shortest = found
+    return shortest or ()
+
+
+def _compare(want: Any, got: Any, promised: Any, may_differ: frozenset[str], where: str) -> Iterable[str]:
+    if not isinstance(want, Mapping):
+        volatile = isinstance(promised, str) and any(mark in promised for mark in _VOLATILE)
+        if volatile and type(got) is type(want):
+            return
+        if got != want:
+            yield f"{where} is {json.dumps(got)[:80]}, expected {json.dumps(want)[:80]}"
+        return
+    if not isinstance(got, Mapping):
+        yield f"{where} is no JSON object"
+        return
+    for name, value in want.items():
+        inner = promised.get(name) if isinstance(promised, Mapping) else None
+        place = f"{where}.{name}"
+        if name not in got:
+            yield f"{place} is missing"
+        elif name in may_differ:
+            if type(got[name]) is not type(value) or got[name] == "":
+                yield f"{place} is empty or of another type"
+        else:
+            yield from _compare(value, got[name], inner, may_differ, place)

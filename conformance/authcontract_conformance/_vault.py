@@ -1,0 +1,145 @@
+"""The one place that knows secrets: it renders probes to bytes, and hides keys in everything that came back.
+
+A key leaves only in what goes to the target. What is written anywhere else passes `hide`, which looks for any nine
+characters in a row of a secret, whatever their case, also percent-encoded or in base64 (design.md, Decided 16).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable
+from urllib.parse import unquote_to_bytes
+
+from authcontract_engine import KeyRecord
+
+from ._exchange import Credential, HostName, Part, Parts, Probe
+from ._transform import transform
+
+#: Shortest run of a secret that counts as shown.
+WINDOW = 9
+#: Nine bytes make twelve characters of base64.
+BASE64_WINDOW = 12
+_PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}")
+
+
+class Vault:
+    """Keys of one run: their secrets, and their records as the oracle knows them."""
+
+    def __init__(self) -> None:
+        self._secrets: dict[str, bytes] = {}
+        self._records: dict[str, KeyRecord] = {}
+        self._by_digest: dict[str, str] = {}
+        self._windows: dict[bytes, str] = {}
+        self._encoded: dict[bytes, str] = {}
+
+    def __repr__(self) -> str:
+        return f"Vault({len(self._secrets)} keys)"
+
+    def add(self, record: KeyRecord | None, key: str, secret: bytes) -> None:
+        """Keep a secret under the reference `key`; with no record it is a key that was never issued."""
+        self._secrets[key] = secret
+        if record is not None:
+            self._records[key] = record
+            self._by_digest[hashlib.sha256(secret).hexdigest()] = key
+        lower = secret.lower()
+        for start in range(len(secret) - WINDOW + 1):
+            self._windows.setdefault(lower[start : start + WINDOW], key)
+        for offset in range(3):
+            # Drop what depends on the neighbours: the first group where it is padded on, and the last one.
+            text = base64.b64encode(b"\0" * offset + secret)
+            text = text[4 if offset else 0 : len(text) - 4]
+            for start in range(len(text) - BASE64_WINDOW + 1):
+                self._encoded.setdefault(text[start : start + BASE64_WINDOW], key)
+
+    def update(self, record: KeyRecord) -> None:
+        """Replace what is known of a key, after it was rotated or revoked."""
+        self._records[record.id] = record
+
+    def record(self, key: str) -> KeyRecord | None:
+        """Return the record of this reference, or None for a key that was never issued."""
+        return self._records.get(key)
+
+    def by_digest(self, digest: str | None) -> KeyRecord | None:
+        """Return the record whose key has this SHA-256, as a key store would."""
+        key = self._by_digest.get(digest or "")
+        return self._records[key] if key else None
+
+    def secret(self, key: str) -> bytes:
+        """Return the secret itself; only for rendering and for the file of keys that a later run must present."""
+        return self._secrets[key]
+
+    def length(self, key: str) -> int:
+        """Return how many bytes the key has."""
+        return len(self._secrets[key])
+
+    def render(self, parts: Parts, authority: str) -> bytes:
+        """Return the bytes that these parts stand for."""
+        return b"".join(self._part(part, authority) for part in parts)
+
+    def _part(self, part: Part, authority: str) -> bytes:
+        match part:
+            case Credential(key=key, transforms=steps):
+                return transform(self._secrets[key], steps)
+            case HostName():
+                return authority.encode()
+            case _:
+                return part
+
+    def head(self, probe: Probe, authority: str) -> tuple[bytes, tuple[tuple[bytes, bytes], ...]]:
+        """Return the target and the header lines of a probe, rendered."""
+        lines = tuple((self.render(n, authority), self.render(v, authority)) for n, v in probe.headers)
+        return self.render(probe.target, authority), lines
+
+    def message(self, probe: Probe, authority: str) -> bytes:
+        """Return the whole request as it goes to the target."""
+        target, lines = self.head(probe, authority)
+        head = b"".join((probe.method, b" ", target, b" HTTP/1.1\r\n", *(n + b":" + v + b"\r\n" for n, v in lines)))
+        return head + b"\r\n" + self.render(probe.body, authority)
+
+    def hide(self, data: bytes) -> bytes:
+        """Return the data with every run of a secret replaced by the key's reference."""
+        if len(data) < WINDOW:
+            return data
+        hits = self._hits(data)
+        if not hits and not (_PERCENT.search(data) and self._hits(unquote_to_bytes(data))):
+            return data
+        if not hits:
+            return b"[hidden: a percent-encoded key]"
+        return _cut(data, hits)
+
+    def shown(self, data: bytes) -> tuple[str, ...]:
+        """Return the references of the keys of which a run stands in the data, raw, percent-encoded or in base64."""
+        hits = self._hits(data)
+        if _PERCENT.search(data):
+            hits += self._hits(unquote_to_bytes(data))
+        return tuple(dict.fromkeys(key for _, _, key in hits))
+
+    def _hits(self, data: bytes) -> list[tuple[int, int, str]]:
+        lower, found = data.lower(), []
+        windows, encoded = self._windows, self._encoded
+        for start in range(len(data) - WINDOW + 1):
+            key = windows.get(lower[start : start + WINDOW])
+            if key is not None:
+                found.append((start, start + WINDOW, key))
+        for start in range(len(data) - BASE64_WINDOW + 1):
+            key = encoded.get(data[start : start + BASE64_WINDOW])
+            if key is not None:
+                found.append((start, start + BASE64_WINDOW, key))
+        return sorted(found)
+
+
+def _cut(data: bytes, hits: Iterable[tuple[int, int, str]]) -> bytes:
+    """Replace each stretch of overlapping hits by the reference of its key."""
+    pieces, done, end, key = [], 0, 0, ""
+    for start, stop, name in hits:
+        if start >= end:
+            if key:
+                pieces.append(b"[key " + key.encode() + b"]")
+                done = end
+            pieces.append(data[done:start])
+            key = name
+        end = max(end, stop)
+    pieces.append(b"[key " + key.encode() + b"]" + data[end:])
+    return b"".join(pieces)

@@ -1,0 +1,301 @@
+"""What a case can see and ask for: the contract, the keys worth trying, requests ready to send, objects, effects.
+
+Methods that must send something are generators, to be used with `yield from`; the others are pure.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias, TypeVar
+
+from authcontract_engine import Contract
+from authcontract_policy import Operation
+
+from ._access import Access
+from ._exchange import (
+    HOST,
+    Acquire,
+    Action,
+    Credential,
+    Exchange,
+    Key,
+    Need,
+    Parts,
+    Probe,
+    Purpose,
+)
+from ._oracle import USUAL, Expectation, Oracle, Reality, broken, describe_exchange
+from ._resources import Resources, Step, find_id
+from ._sample import Sampler
+from ._vault import Vault
+from ._verdict import Judgement, inconclusive
+
+T = TypeVar("T")
+Asking: TypeAlias = Generator[Action, Any, T]
+
+
+class Ended(Exception):  # noqa: N818  not an error: the case is over, with this judgement
+    """A case is over before its end, with the judgement it comes to."""
+
+    def __init__(self, judgement: Judgement) -> None:
+        super().__init__(judgement.reason)
+        self.judgement = judgement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """An object to work on: the values of the path's parameters, and what shows that it is this one."""
+
+    parameters: Mapping[str, str]
+    #: Whose it is.
+    organisation: str = "A"
+    environment: str | None = None
+    #: Random text planted in it; None where the operations that make it take no free text.
+    canary: str | None = None
+    #: False where it could neither be made nor found, so that the target may answer that it does not exist.
+    exists: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a run as a whole knows."""
+
+    contract: Contract
+    oracle: Oracle
+    access: Access
+    resources: Resources
+    sampler: Sampler
+    vault: Vault
+    #: Operations that may be called on this target, in the order of the specification.
+    operations: tuple[Operation, ...]
+    capabilities: frozenset[str]
+    #: Environments in which the target may be called; (None,) where the contract has none.
+    environments: tuple[str | None, ...]
+    #: Seconds of the target's clock, as far as it is known.
+    now: Callable[[], float]
+    #: True: the clock stands still except where it is moved, so that nothing is uncertain about time.
+    frozen: bool
+    seed: int
+
+
+class World:
+    """One case's view of the run."""
+
+    def __init__(self, settings: Settings, case: str) -> None:
+        self.settings = settings
+        self.case = case
+        self.contract = settings.contract
+        self.policy = settings.contract.policy
+        self.access = settings.access
+        self.resources = settings.resources
+        self.operations = settings.operations
+        self.environment = settings.environments[0]
+        self.random = random.Random(f"{settings.seed}/{case}")  # noqa: S311  a seed must reproduce it
+
+    # --- requests ------------------------------------------------------------------------------------------------
+
+    def canary(self) -> str:
+        """Return a new text that stands nowhere else."""
+        return f"canary-{self.random.getrandbits(64):016x}"
+
+    def present(self, credential: Credential, way: int = 0) -> tuple[tuple[Parts, Parts], ...]:
+        """Return the header lines that carry a key in the documented way; empty where it travels in the query."""
+        sent_as = self.policy.keys.sent_as[way]
+        if sent_as.carrier == "query":
+            return ()
+        return ((_text(sent_as.name), _fill(sent_as.template, credential)),)
+
+    def request(  # noqa: PLR0913  a request has as many parts
+        self,
+        operation: Operation,
+        key: Key | None = None,
+        item: Item | None = None,
+        *,
+        method: str | None = None,
+        body: bytes | None = None,
+        canary: str | None = None,
+        lines: tuple[tuple[Parts, Parts], ...] | None = None,
+        extra: tuple[tuple[Parts, Parts], ...] = (),
+        query: Parts = (),
+        environment: str | None = None,
+        label: str = "",
+        purpose: Purpose = Purpose.PROBE,
+    ) -> Probe:
+        """Return the canonical request for an operation: documented method and path, a valid body, the key as documented.
+
+        `lines` replaces the header lines that carry the key, `extra` adds some, `query` is appended to the target.
+        """
+        environment = environment or (key.need.environment if key else None) or self.environment
+        parameters = item.parameters if item is not None else {}
+        target = self._target(operation, parameters, environment)
+        query_text = self.settings.sampler.query(operation)
+        if key is not None and lines is None:
+            lines = self.present(Credential(key.id))
+            if not lines:
+                query = (f"{self.policy.keys.sent_as[0].name}=".encode(), Credential(key.id), *query)
+        separator = b"?" if (query or query_text) else b""
+        joined: Parts = (target + separator + query_text.encode(), *((b"&",) if query and query_text else ()), *query)
+        content = self.settings.sampler.body(operation, canary) if body is None else body
+        verb = (method or operation.method).encode()
+        content_lines: tuple[tuple[Parts, Parts], ...] = ()
+        if content or verb in {b"POST", b"PUT", b"PATCH"}:
+            media = self.settings.sampler.media_type(operation)
+            content_lines = (
+                (_text("Content-Type"), _text(media)),
+                (_text("Content-Length"), _text(str(len(content)))),
+            )
+        headers = (
+            (_text("Host"), HOST),
+            (_text("Accept"), _text("application/json")),
+            *(lines or ()),
+            *extra,
+            *content_lines,
+        )
+        return Probe(
+            method=verb,
+            target=joined,
+            headers=headers,
+            body=(content,) if content else (),
+            environment=environment,
+            operation=operation.id,
+            label=label,
+            purpose=purpose,
+        )
+
+    def _target(self, operation: Operation, parameters: Mapping[str, str], environment: str | None) -> bytes:
+        base = self.contract.base_path(environment)
+        filled = [
+            _quote(parameters.get(segment[1:-1], self.settings.sampler.parameter(operation, segment[1:-1])))
+            if segment.startswith("{") and segment.endswith("}")
+            else _quote(segment)
+            for segment in operation.path.split("/")
+        ]
+        return (base + "/".join(filled)).encode()
+
+    # --- judging -------------------------------------------------------------------------------------------------
+
+    def expect(self, probe: Probe, reality: Reality = USUAL) -> Expectation:
+        """Return what the contract lets come back for this probe, now."""
+        return self.settings.oracle.expect(probe, self.settings.now(), reality)
+
+    def now(self) -> float:
+        """Return the target's time, as far as it is known."""
+        return self.settings.now()
+
+    # --- keys and objects ----------------------------------------------------------------------------------------
+
+    def need(self, operation: Operation, **changes: Any) -> Need:
+        """Return a key that may call the operation; ends the case where the contract lets nobody."""
+        found = self.access.strongest(operation, changes.get("environment", self.environment))
+        if found is None:
+            raise Ended(inconclusive(f"the contract lets no key call {operation.label}"))
+        return replace(found, **changes)
+
+    def key(self, operation: Operation, **changes: Any) -> Asking[Key]:
+        """Acquire a key that may call the operation."""
+        return (yield Acquire(self.need(operation, **changes)))
+
+    def item(self, operation: Operation, organisation: str = "A", environment: str | None = None) -> Asking[Item]:
+        """Make, or else find, the object that the operation works on, with a key that may."""
+        environment = environment or self.environment
+        parameters: dict[str, str] = {}
+        canary: str | None = None
+        exists = True
+        for step in self.resources.steps(operation):
+            so_far = Item(parameters=dict(parameters), organisation=organisation, environment=environment)
+            value, canary = yield from self._value(step, so_far)
+            exists = exists and value is not None
+            parameters[step.parameter] = value or self.settings.sampler.parameter(operation, step.parameter)
+        return Item(
+            parameters=parameters, organisation=organisation, environment=environment, canary=canary, exists=exists
+        )
+
+    def _value(self, step: Step, parent: Item) -> Asking[tuple[str | None, str | None]]:
+        """Return a value for one path parameter, and the canary of the object it names."""
+        if step.creator is not None and self._may_call(step.creator):
+            canary = self.canary()
+            made = yield from self._as_owner(step.creator, parent, canary)
+            found = find_id(made.json(), step.parameter) if made.succeeded else None
+            if found is not None:
+                planted = canary if self.settings.sampler.carries(step.creator) else None
+                return found, planted
+        if step.lister is not None and self._may_call(step.lister):
+            listed = yield from self._as_owner(step.lister, parent, None)
+            found = find_id(listed.json(), step.parameter) if listed.succeeded else None
+            if found is not None:
+                return found, None
+        return step.example, None
+
+    def _may_call(self, operation: Operation) -> bool:
+        return operation in self.operations and self.access.strongest(operation, self.environment) is not None
+
+    def _as_owner(self, operation: Operation, item: Item, canary: str | None) -> Asking[Exchange]:
+        """Call an operation with a key of the object's own organisation and environment that may."""
+        key = yield from self.key(operation, organisation=item.organisation, environment=item.environment)
+        return (yield self.request(operation, key, item, canary=canary, purpose=Purpose.FIXTURE))
+
+    def snapshot(self, operation: Operation, item: Item) -> Asking[Snapshot]:
+        """Read what the operation would change, with a key of the owner; twice, to know whether it changes by itself."""
+        reader = self.resources.reader(operation)
+        if reader is None or not self._may_call(reader):
+            return Snapshot(reader=None)
+        key = yield from self.key(reader, organisation=item.organisation, environment=item.environment)
+        probe = self.request(reader, key, item, purpose=Purpose.EFFECT, label="reads the effect")
+        first = yield probe
+        return Snapshot(reader=reader.label, status=first.status, content=_content(first), answered=first.succeeded)
+
+    def control(self, operation: Operation, item: Item, need: Need | None = None) -> Asking[Exchange]:
+        """Send the canonical allowed request with the same fixture (R1); ends the case if it is not allowed."""
+        found = need or self.need(operation, organisation=item.organisation, environment=item.environment)
+        key = yield Acquire(found)
+        probe = self.request(operation, key, item, canary=self.canary(), purpose=Purpose.CONTROL)
+        exchange: Exchange = yield probe
+        if not exchange.succeeded and item.exists:
+            reason = broken(exchange) if exchange.broken else f"got {describe_exchange(exchange)}"
+            raise Ended(inconclusive(f"calibration: {operation.label} with a key that may: {reason}"))
+        return exchange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What a reader shows at one moment."""
+
+    #: Label of the reading operation; None: there is none, so a denial is judged by its answer alone.
+    reader: str | None
+    status: int = 0
+    content: str = ""
+    answered: bool = False
+
+    def changed(self, later: Snapshot) -> bool:
+        """Tell whether something happened to the object between this and a later look."""
+        return self.reader is not None and self.answered and (later.status, later.content) != (self.status, self.content)
+
+
+def _content(exchange: Exchange) -> str:
+    value = exchange.json()
+    return exchange.body.decode("latin-1") if value is None else json.dumps(value, sort_keys=True)
+
+
+def _text(text: str) -> Parts:
+    return (text.encode("latin-1"),)
+
+
+def _fill(template: str, credential: Credential) -> Parts:
+    """Put a key where `<key>` stands; `base64(<key>:)` encodes it first."""
+    before, _, after = template.partition("<key>")
+    if before.endswith("base64("):
+        suffix, _, rest = after.partition(")")
+        encoded = replace(credential, transforms=(*credential.transforms, ("base64", suffix)))
+        return tuple(p for p in (before.removesuffix("base64(").encode(), encoded, rest.encode()) if p != b"")
+    return tuple(p for p in (before.encode(), credential, after.encode()) if p != b"")
+
+
+_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,=:@")
+
+
+def _quote(text: str) -> str:
+    """Percent-encode what a path segment may not hold (RFC 3986 section 3.3)."""
+    return "".join(chr(b) if b in _SAFE else f"%{b:02X}" for b in text.encode())

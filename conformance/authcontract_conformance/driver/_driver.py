@@ -1,0 +1,300 @@
+"""The driver: runs the cases of many clauses at once on one asyncio loop, paced, within budget, everything logged.
+
+It performs what cases yield, and is the only place where a probe meets a socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from authcontract_conformance._clause import Case, Clause
+from authcontract_conformance._events import CaseJudged, Event, Trouble
+from authcontract_conformance._exchange import (
+    Acquire,
+    Action,
+    Advance,
+    Burst,
+    Delivery,
+    Exchange,
+    Key,
+    Learn,
+    Probe,
+    Revoke,
+    Rotate,
+    Wait,
+)
+from authcontract_conformance._finding import Findings, exchange_event
+from authcontract_conformance._verdict import Judgement, Word, inconclusive, skipped
+from authcontract_conformance._world import Ended, Settings, World
+
+from ._clock import Clock
+from ._keys import Keyring
+from ._pacing import Pacer
+from ._wire import Pool
+
+#: A request is sent again after a 5xx or a lost connection (R6), and after a 429 (R5), at most so often.
+RETRIES = 2
+THROTTLED_RETRIES = 3
+#: Without Retry-After: a minute and a second (R5).
+USUAL_RETRY_AFTER = 61.0
+#: So many requests in a row without any answer: the target is gone.
+LOST_AFTER = 6
+WORKERS = 12
+#: Statuses by number, where a name says less than the number.
+TOO_MANY_REQUESTS = 429
+
+
+class Stopped(Exception):  # noqa: N818  not an error of the run: it ends early, for this reason
+    """The run ends before its end: the target is lost, or a budget is used up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """How much a run may cost the target."""
+
+    requests: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(slots=True)
+class Context:
+    """Whose request it is."""
+
+    clause: str
+    subject: str
+    world: World
+    seen: list[Exchange] = field(default_factory=list)
+
+
+class Driver:
+    """One run's traffic."""
+
+    def __init__(  # noqa: PLR0913  a run has as many parts; each is used by name
+        self,
+        *,
+        settings: Settings,
+        pools: Mapping[tuple[str, str | None], Pool],
+        keyring: Keyring,
+        clock: Clock,
+        passive: Iterable[Clause],
+        emit: Callable[[Event], None],
+        findings: Findings,
+        budget: Budget,
+    ) -> None:
+        self.settings = settings
+        self.judgements: dict[str, list[Judgement]] = {}
+        self.requests = 0
+        self.stopped: str | None = None
+        self.trouble = 0
+        self._pools = pools
+        self._keyring = keyring
+        self._clock = clock
+        self._passive = tuple(passive)
+        self._emit = emit
+        self._findings = findings
+        self._budget = budget
+        self._pacer = Pacer(settings.contract, clock)
+        self._began = time.monotonic()
+        self._silent = 0
+
+    # --- cases -----------------------------------------------------------------------------------------------------
+
+    async def run(self, clauses: Iterable[tuple[Clause, Iterable[Case]]]) -> None:
+        """Run every case: those of ordinary clauses side by side, those that must be alone one after the other."""
+        shared, alone = [], []
+        for clause, cases in clauses:
+            self.judgements.setdefault(clause.id, [])
+            (alone if clause.alone else shared).extend((clause, case) for case in cases)
+        queue = iter(shared)
+
+        async def work() -> None:
+            for clause, case in queue:
+                if self.stopped:
+                    return
+                await self.run_case(clause, case)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(WORKERS):
+                group.create_task(work())
+        for clause, case in alone:
+            if self.stopped:
+                return
+            await self.run_case(clause, case)
+
+    async def run_case(self, clause: Clause, case: Case) -> Judgement:
+        """Drive one case to its judgement; whatever goes wrong becomes one."""
+        name = f"{clause.id}/{case.subject}"
+        context = Context(clause=clause.id, subject=case.subject, world=World(self.settings, name))
+        try:
+            judgement = await self._steps(case, context)
+        except Ended as ended:
+            judgement = ended.judgement
+        except Stopped as stopped:
+            self.stopped = self.stopped or str(stopped)
+            judgement = inconclusive(str(stopped))
+        except Exception as error:  # noqa: BLE001  a clause that raises is our defect: said, and the run goes on
+            self.trouble += 1
+            self._emit(Trouble(where=name, what=f"internal error: {type(error).__name__}", detail=self._trace()))
+            judgement = inconclusive("internal error")
+        for pool in self._pools.values():
+            pool.forget(f"{name}/")
+        self.judge(clause, case.subject, judgement)
+        return judgement
+
+    def judge(self, clause: Clause, subject: str, judgement: Judgement) -> None:
+        """Keep a judgement and say it; a failure or a warning becomes a finding."""
+        self.judgements.setdefault(clause.id, []).append(judgement)
+        found = None
+        if judgement.word in (Word.FAIL, Word.WARN):
+            found = self._findings.add(clause, subject, judgement)
+            if found is not None:
+                self._emit(found)
+        self._emit(
+            CaseJudged(
+                clause=clause.id,
+                subject=subject,
+                word=judgement.word,
+                reason=judgement.reason,
+                finding=found.id if found else None,
+            )
+        )
+
+    def _trace(self) -> str:
+        return self.settings.vault.hide(traceback.format_exc().encode()).decode("utf-8", "replace")
+
+    async def _steps(self, case: Case, context: Context) -> Judgement:
+        steps = case.steps(context.world)
+        try:
+            action = next(steps)
+            while True:
+                try:
+                    result = await self.perform(action, context)
+                except (Ended, Stopped):
+                    steps.close()
+                    raise
+                action = steps.send(result)
+        except StopIteration as stop:
+            judgement: Judgement = stop.value
+            return judgement
+
+    # --- actions ---------------------------------------------------------------------------------------------------
+
+    async def perform(self, action: Action, context: Context) -> Any:
+        """Do what a case asks for and return what came of it."""
+        match action:
+            case Probe():
+                return await self.send(action, context)
+            case Burst(probes=probes):
+                return tuple(await asyncio.gather(*(self.send(probe, context) for probe in probes)))
+            case Advance(seconds=seconds):
+                if not self._clock.movable:
+                    raise Ended(skipped("needs a clock that can be moved"))
+                return await self._clock.advance(seconds)
+            case Wait(seconds=seconds):
+                return await self._clock.advance(seconds)
+            case Acquire(need=need):
+                return await self._keyring.acquire(need, context.world.case)
+            case Rotate(key=key):
+                return await self._keyring.rotate(key)
+            case Revoke(key=key):
+                return await self._keyring.revoke(key)
+            case Learn(record=record, need=need):
+                return self._learn(action, Key(record, need))
+
+    def _learn(self, action: Learn, key: Key) -> Key:
+        value = action.exchange.json()
+        for step in action.path:
+            value = value[step]
+        self.settings.vault.add(key.record, key.id, str(value).encode())
+        return key
+
+    async def send(self, probe: Probe, context: Context) -> Exchange:
+        """Send a probe, after waiting for room where it is paced, again where R5 and R6 say so; log what came."""
+        throttled = failed = 0
+        while True:
+            if probe.paced:
+                await self._wait_for_room(probe)
+            exchange = await self._once(probe, context)
+            if not probe.paced:
+                return exchange
+            if exchange.status == TOO_MANY_REQUESTS:
+                throttled += 1
+                if throttled > THROTTLED_RETRIES:
+                    raise Ended(inconclusive("throttled: the target keeps answering 429"))
+                await self._clock.advance(_retry_after(exchange))
+            elif exchange.broken and failed < RETRIES:
+                failed += 1
+            else:
+                return exchange
+
+    async def _wait_for_room(self, probe: Probe) -> None:
+        oracle = self.settings.oracle
+        reading = self.settings.contract.read(oracle.request(probe))
+        record = oracle.key(reading)
+        while (delay := self._pacer.delay(reading, record)) > 0:
+            await self._clock.advance(delay)
+
+    async def _once(self, probe: Probe, context: Context) -> Exchange:
+        self._check_budget()
+        pool = self._pools.get((probe.channel, probe.environment)) or self._pools.get((probe.channel, None))
+        if pool is None:
+            raise Ended(skipped(f"the target has no address for {probe.channel} {probe.environment or ''}".rstrip()))
+        self.requests += 1
+        number = self.requests
+        message = self.settings.vault.message(probe, pool.origin.authority)
+        name = f"{context.world.case}/{probe.connection}" if probe.connection else None
+        sent_at = time.monotonic() - self._began
+        answer = await pool.send(message, head=probe.method == b"HEAD", name=name, resend=probe.paced)
+        exchange = Exchange(
+            number=number,
+            probe=probe,
+            delivery=answer.delivery,
+            status=answer.status,
+            headers=answer.headers,
+            body=answer.body,
+            sent_at=sent_at,
+            received_at=time.monotonic() - self._began,
+            problem=answer.problem,
+        )
+        self._emit(exchange_event(exchange, context.clause, context.subject, self.settings.vault))
+        self._look_on(exchange, context)
+        self._watch(exchange)
+        return exchange
+
+    def _look_on(self, exchange: Exchange, context: Context) -> None:
+        """Show the exchange to the passive clauses."""
+        for clause in self._passive:
+            judgement = clause.passive(context.world, exchange) if clause.passive else None
+            if judgement is None:
+                continue
+            if judgement.word is Word.PASS:
+                self.judgements.setdefault(clause.id, []).append(judgement)
+            else:
+                self.judge(clause, exchange.probe.operation or context.subject, judgement)
+
+    def _watch(self, exchange: Exchange) -> None:
+        """Notice that the target is gone: nothing answered several times in a row, on its main address."""
+        if exchange.probe.channel == "plain":
+            return
+        gone = exchange.delivery in (Delivery.REFUSED, Delivery.TIMEOUT, Delivery.CLOSED)
+        self._silent = self._silent + 1 if gone else 0
+        if self._silent >= LOST_AFTER:
+            raise Stopped(f"the target is gone: {exchange.problem}")
+
+    def _check_budget(self) -> None:
+        if self.stopped:
+            raise Stopped(self.stopped)
+        if self._budget.requests is not None and self.requests >= self._budget.requests:
+            raise Stopped(f"the budget of {self._budget.requests} requests is used up")
+        if self._budget.seconds is not None and time.monotonic() - self._began > self._budget.seconds:
+            raise Stopped(f"the budget of {self._budget.seconds:g} seconds is used up")
+
+
+def _retry_after(exchange: Exchange) -> float:
+    text = (exchange.header("Retry-After") or "").strip()
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 6 else USUAL_RETRY_AFTER  # noqa: PLR2004  a day

@@ -1,0 +1,181 @@
+"""Where keys come from: a target that issues them, or a list that somebody declared."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from authcontract_conformance._exchange import Key, Need
+from authcontract_conformance._vault import Vault
+from authcontract_conformance._verdict import skipped
+from authcontract_conformance._world import Ended
+from authcontract_engine import Contract, KeyRecord
+from authcontract_policy import Dimension
+
+#: Length of a made-up secret where the policy states none.
+USUAL_SECRET = 32
+ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A key with its secret, on its way into the vault."""
+
+    record: KeyRecord
+    secret: bytes
+
+    def __repr__(self) -> str:
+        return f"Issued({self.record.id})"
+
+
+class KeySource(Protocol):
+    """How a target issues, rotates and revokes keys."""
+
+    #: True: every case may have organisations of its own, so that no case meets another's quota or objects.
+    makes_organisations: bool
+
+    async def issue(self, need: Need, organisation: str) -> Issued:
+        """Issue a key; ends the case as skipped where that cannot be."""
+
+    async def rotate(self, record: KeyRecord) -> tuple[KeyRecord, Issued]:
+        """Rotate a key; returns the old one's record and the new key."""
+
+    async def revoke(self, record: KeyRecord) -> KeyRecord:
+        """Revoke a key; returns its record."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """A key of a target file."""
+
+    record: KeyRecord
+    secret: bytes
+    #: "A" or "B", as clauses name organisations.
+    organisation: str
+    #: active, revoked or expired.
+    state: str = "active"
+
+    def __repr__(self) -> str:
+        return f"Declared({self.record.id})"
+
+
+class DeclaredKeys:
+    """The keys of a target file: none can be made, rotated or revoked."""
+
+    makes_organisations = False
+
+    def __init__(self, keys: tuple[Declared, ...]) -> None:
+        self._keys = keys
+        self._taken: set[str] = set()
+
+    async def issue(self, need: Need, organisation: str) -> Issued:  # noqa: ARG002  the file names organisations A and B
+        """Return the declared key that fits; one that a case wants for itself is given to nobody else."""
+        for declared in self._keys:
+            record = declared.record
+            fits = (
+                declared.organisation == need.organisation
+                and declared.state == need.state
+                and record.kind == need.kind
+                and record.scopes == need.scopes
+                and need.environment in (None, record.environment)
+                and (need.plan is None or record.plan in (None, need.plan))
+                and record.id not in self._taken
+            )
+            if fits:
+                if need.own:
+                    self._taken.add(record.id)
+                return Issued(record, declared.secret)
+        raise Ended(skipped(f"the target declares no key for {describe(need)}"))
+
+    async def rotate(self, record: KeyRecord) -> tuple[KeyRecord, Issued]:
+        """Say that a declared key cannot be rotated."""
+        raise Ended(skipped(f"key {record.id} cannot be rotated: the target offers no key management"))
+
+    async def revoke(self, record: KeyRecord) -> KeyRecord:
+        """Say that a declared key cannot be revoked."""
+        raise Ended(skipped(f"key {record.id} cannot be revoked: the target offers no key management"))
+
+
+def describe(need: Need) -> str:
+    """Return a key in words, as reports name it."""
+    scopes = " + ".join(sorted(need.scopes)) or "no scope"
+    parts = [need.kind, f"with {scopes}"]
+    if need.plan:
+        parts.append(f"on plan {need.plan}")
+    if need.environment:
+        parts.append(f"in {need.environment}")
+    parts.append(f"of organisation {need.organisation}")
+    return " ".join(parts) + ("" if need.state == "active" else f", {need.state}")
+
+
+class Keyring:
+    """The keys of one run, handed out by need."""
+
+    def __init__(self, contract: Contract, source: KeySource, vault: Vault, seed: int) -> None:
+        self._contract = contract
+        self._source = source
+        self._vault = vault
+        self._random = random.Random(seed)  # noqa: S311  made-up keys open nothing
+        self._shared: dict[tuple[str, Need], Key] = {}
+        self._stock: dict[Need, Key] = {}
+        self._made_up = 0
+
+    async def acquire(self, need: Need, case: str) -> Key:
+        """Return a key for a need; the same key for the same need of one case, unless it wants its own."""
+        organisation = f"{case}/{need.organisation}" if self._source.makes_organisations else need.organisation
+        place = (organisation, need)
+        if not need.own and place in self._shared:
+            return self._shared[place]
+        if need.state == "unknown":
+            key = self._made_up_key(need)
+        elif need.state == "expired" and need in self._stock:
+            key = self._stock[need]
+        else:
+            issued = await self._source.issue(need, organisation)
+            self._vault.add(issued.record, issued.record.id, issued.secret)
+            key = Key(issued.record, need)
+            if need.state == "revoked" and self._source.makes_organisations:
+                await self.revoke(key)
+        if not need.own:
+            self._shared[place] = key
+        return key
+
+    async def rotate(self, key: Key) -> Key:
+        """Rotate a key; the vault knows both afterwards."""
+        old, new = await self._source.rotate(self._current(key))
+        self._vault.update(old)
+        self._vault.add(new.record, new.record.id, new.secret)
+        return Key(new.record, key.need)
+
+    async def revoke(self, key: Key) -> None:
+        """Revoke a key; the vault knows it."""
+        self._vault.update(await self._source.revoke(self._current(key)))
+
+    def keep_expired(self, need: Need, key: Key) -> None:
+        """Keep a key that has expired meanwhile, for the cases that want one."""
+        self._stock[replace(need, state="expired")] = key
+
+    def _current(self, key: Key) -> KeyRecord:
+        return self._vault.record(key.id) or key.record
+
+    def _made_up_key(self, need: Need) -> Key:
+        """Make a well-formed key that was never issued."""
+        kind = self._contract.policy.keys.kinds[need.kind]
+        prefix = kind.prefix.lookup(headings(need)) if kind.prefix else None
+        alphabet, length = ALPHABET, USUAL_SECRET
+        if kind.secret is not None:
+            alphabet = kind.secret.alphabet
+            bound = kind.secret.length
+            length = bound.exact or bound.at_least or min(bound.at_most or USUAL_SECRET, USUAL_SECRET)
+        secret = (prefix or "") + "".join(self._random.choice(alphabet) for _ in range(length))
+        self._made_up += 1
+        record = KeyRecord(id=f"never-issued-{self._made_up}", digest="", kind=need.kind, issued_at=0.0)
+        self._vault.add(None, record.id, secret.encode("latin-1"))
+        return Key(record, need)
+
+
+def headings(need: Need) -> Mapping[Dimension, str | None]:
+    """Return the headings under which a table answers for such a key."""
+    return {Dimension.ENVIRONMENT: need.environment, Dimension.PLAN: need.plan, Dimension.KIND: need.kind}

@@ -1,0 +1,212 @@
+"""The wire client: exact bytes out over TCP or TLS, one bounded response in, parsed by `h11`.
+
+No client library sends what the variants need (two Authorization lines, `/a/../b`, a space before the colon), so the
+request is written as it is; what comes back is a stranger's and goes through a strict parser with bounds on everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+
+import h11
+
+from authcontract_conformance._exchange import Delivery
+
+#: A refusal is small and a list of a few objects too; more than this is a target trying our memory.
+MAX_BODY = 2 * 1024 * 1024
+MAX_HEAD = 64 * 1024
+#: 1xx responses before the final one; more is a storm.
+MAX_INFORMATIONAL = 8
+CHUNK = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where bytes go: never anywhere else than a target's own addresses."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None
+    #: Path of the base URL, without a trailing slash.
+    path: str = ""
+
+    @property
+    def authority(self) -> str:
+        """Return what a Host header says."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        usual = 443 if self.tls else 80
+        return host if self.port == usual else f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back for one request."""
+
+    delivery: Delivery
+    status: int = 0
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    problem: str = ""
+    #: Whether the connection can carry another request.
+    reusable: bool = False
+    #: Whether anything at all was received.
+    started: bool = False
+
+
+class Connection:
+    """One TCP or TLS connection, used for one request after the other."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def open(cls, origin: Origin, timeout: float) -> Connection:
+        """Connect; raises `OSError` (also for TLS) or `TimeoutError`."""
+        async with asyncio.timeout(timeout):
+            reader, writer = await asyncio.open_connection(
+                origin.host, origin.port, ssl=origin.tls, limit=MAX_HEAD * 2
+            )
+        return cls(reader, writer)
+
+    @property
+    def stale(self) -> bool:
+        """Tell whether the other side has closed it meanwhile."""
+        return self._reader.at_eof() or self._writer.is_closing()
+
+    def close(self) -> None:
+        """Close without waiting for the other side."""
+        self._writer.transport.abort()
+
+    async def exchange(self, data: bytes, *, head: bool, timeout: float) -> Answer:
+        """Send these bytes and read one response; never raises for what the target does."""
+        parser = _parser(head=head)
+        try:
+            async with asyncio.timeout(timeout):
+                self._writer.write(data)
+                await self._writer.drain()
+                return await self._receive(parser)
+        except TimeoutError:
+            started = parser.their_state is not h11.SEND_RESPONSE
+            return Answer(delivery=Delivery.TIMEOUT, problem=f"no whole response within {timeout:g} s", started=started)
+        except h11.RemoteProtocolError as error:
+            return Answer(delivery=Delivery.GARBAGE, problem=f"not an HTTP response: {error}", started=True)
+        except OSError as error:
+            return Answer(delivery=Delivery.CLOSED, problem=f"connection lost: {_words(error)}")
+
+    async def _receive(self, parser: h11.Connection) -> Answer:
+        status, headers, body, informational, started = 0, (), bytearray(), 0, False
+        while True:
+            event = parser.next_event()
+            if event is h11.NEED_DATA:
+                chunk = await self._reader.read(CHUNK)
+                started = started or bool(chunk)
+                if not chunk and not status:
+                    problem = "closed in the middle of the response" if started else "closed without a response"
+                    return Answer(delivery=Delivery.CLOSED, problem=problem, started=started)
+                parser.receive_data(chunk)
+            elif isinstance(event, h11.InformationalResponse):
+                informational += 1
+                if informational > MAX_INFORMATIONAL or event.status_code == 101:  # noqa: PLR2004  RFC 9110 section 15.2.2
+                    return Answer(delivery=Delivery.GARBAGE, problem="1xx responses without an end", started=True)
+            elif isinstance(event, h11.Response):
+                status = event.status_code
+                headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in event.headers.raw_items())
+            elif isinstance(event, h11.Data):
+                body += event.data
+                if len(body) > MAX_BODY:
+                    return Answer(delivery=Delivery.GARBAGE, problem=f"a body over {MAX_BODY} bytes", started=True)
+            else:
+                reusable = parser.their_state is h11.DONE and not self._reader.at_eof()
+                return Answer(
+                    delivery=Delivery.ANSWERED,
+                    status=status,
+                    headers=headers,
+                    body=bytes(body),
+                    reusable=reusable,
+                    started=True,
+                )
+
+
+def _parser(*, head: bool) -> h11.Connection:
+    """Return a parser that expects one response; the request shown to it only says whether a body may follow."""
+    parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
+    parser.send(h11.Request(method=b"HEAD" if head else b"GET", target=b"/", headers=[(b"host", b"-")]))
+    parser.send(h11.EndOfMessage())
+    return parser
+
+
+def _words(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {error.reason or error}"
+    return error.strerror or str(error)
+
+
+class Pool:
+    """Connections to one origin, at most `size` at once; named ones are kept apart for their case."""
+
+    def __init__(self, origin: Origin, *, size: int, timeout: float) -> None:
+        self.origin = origin
+        self._timeout = timeout
+        self._free: list[Connection] = []
+        self._named: dict[str, Connection] = {}
+        self._slots = asyncio.Semaphore(size)
+
+    async def send(self, data: bytes, *, head: bool, name: str | None = None, resend: bool = True) -> Answer:
+        """Send on a free connection, or on the one called `name`.
+
+        A kept connection that the target closed just before is replaced once (`resend`), since nothing of the request
+        was answered; where a request must not be sent twice the caller says so.
+        """
+        async with self._slots:
+            for attempt in (1, 2):
+                try:
+                    connection, fresh = await self._take(name)
+                except TimeoutError:
+                    return Answer(delivery=Delivery.REFUSED, problem=f"no connection within {self._timeout:g} s")
+                except OSError as error:
+                    return Answer(delivery=Delivery.REFUSED, problem=_words(error))
+                try:
+                    answer = await connection.exchange(data, head=head, timeout=self._timeout)
+                except BaseException:
+                    connection.close()
+                    raise
+                self._give_back(connection, name, reusable=answer.reusable)
+                stale = answer.delivery is Delivery.CLOSED and not answer.started and not fresh
+                if not (stale and resend and attempt == 1):
+                    return answer
+        raise AssertionError  # the second attempt always returns
+
+    async def _take(self, name: str | None) -> tuple[Connection, bool]:
+        if name is not None:
+            kept = self._named.pop(name, None)
+            if kept is not None and not kept.stale:
+                return kept, False
+        while name is None and self._free:
+            kept = self._free.pop()
+            if not kept.stale:
+                return kept, False
+            kept.close()
+        return await Connection.open(self.origin, self._timeout), True
+
+    def _give_back(self, connection: Connection, name: str | None, *, reusable: bool) -> None:
+        if not reusable:
+            connection.close()
+        elif name is None:
+            self._free.append(connection)
+        else:
+            self._named[name] = connection
+
+    def forget(self, prefix: str) -> None:
+        """Close the named connections of a case."""
+        for name in [name for name in self._named if name.startswith(prefix)]:
+            self._named.pop(name).close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        for connection in [*self._free, *self._named.values()]:
+            connection.close()
+        self._free.clear()
+        self._named.clear()
