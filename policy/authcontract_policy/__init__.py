@@ -1,5 +1,7 @@
 """The policy language: schema, loader, diagnostics and model. Values in, values out; only `load` reads files."""
 
+from ._diagnostics import Diagnostic, Related, Severity
+from ._load import Loaded, load, load_specification, parse_policy
 from ._model import (
     ANY_KEY,
     AS_SPECIFIED,
@@ -39,7 +41,11 @@ from ._model import (
     Table,
 )
 from ._operations import Operation, Parameter, Specification
+from ._references import inline
 from ._resolution import Grant, Resolution
+from ._resolve import resolve
+from ._selectors import matches, selector
+from ._specification import parse_specification
 
 __all__ = [
     "ANY_KEY",
@@ -56,6 +62,7 @@ __all__ = [
     "Capability",
     "Cause",
     "Check",
+    "Diagnostic",
     "Dimension",
     "Document",
     "ErrorFormat",
@@ -64,6 +71,7 @@ __all__ = [
     "Holds",
     "Keys",
     "Kind",
+    "Loaded",
     "ManagedBy",
     "Operation",
     "Parameter",
@@ -72,6 +80,7 @@ __all__ = [
     "Policy",
     "Promise",
     "RateLimit",
+    "Related",
     "Requirement",
     "Resolution",
     "Rotation",
@@ -79,8 +88,17 @@ __all__ = [
     "Secret",
     "Selector",
     "SentAs",
+    "Severity",
     "Silence",
     "Span",
     "Specification",
     "Table",
+    "inline",
+    "load",
+    "load_specification",
+    "matches",
+    "parse_policy",
+    "parse_specification",
+    "resolve",
+    "selector",
 ]

@@ -1,0 +1,33 @@
+"""The policy's names related to the specification's operations: scopes, capabilities, limits."""
+
+from __future__ import annotations
+
+from ._coverage import cover, limits_of
+from ._diagnostics import Diagnostic, in_order
+from ._model import Policy
+from ._operations import Specification
+from ._requirements import alternatives
+from ._resolution import Grant, Resolution
+from ._scopes import scopes_of
+
+
+def resolve(policy: Policy, specification: Specification) -> tuple[Resolution, tuple[Diagnostic, ...]]:
+    """Return what every name means for every operation, and where a name means nothing.
+
+    Where a diagnostic is an error, the resolution leaves out what the error speaks of.
+    """
+    scopes, problems = scopes_of(policy, specification)
+    decided, uncovered = cover(policy, specification)
+    limits, unmatched = limits_of(policy, specification)
+    operations = {operation.id: operation for operation in specification.operations}
+    grants = {
+        (operation_id, kind): Grant(
+            capability=row,
+            alternatives=alternatives(policy, policy.capabilities[row].requires, operations[operation_id]),
+        )
+        for (operation_id, kind), row in decided.items()
+    }
+    resolution = Resolution(
+        scopes=scopes.known, methods=scopes.methods, closure=scopes.closure, grants=grants, limits=limits
+    )
+    return resolution, in_order((*problems, *uncovered, *unmatched))
