@@ -1,5 +1,6 @@
 """The policy language: schema, loader, diagnostics and model. Values in, values out; only `load` reads files."""
 
+from ._alternatives import alternatives
 from ._diagnostics import Diagnostic, Related, Severity
 from ._load import Loaded, load, load_specification, parse_policy
 from ._model import (
@@ -42,6 +43,7 @@ from ._model import (
 )
 from ._operations import Operation, Parameter, Specification
 from ._references import inline
+from ._render import Format, as_json, count_in_words, render
 from ._resolution import Grant, Resolution
 from ._resolve import resolve
 from ._selectors import matches, selector
@@ -67,6 +69,7 @@ __all__ = [
     "Document",
     "ErrorFormat",
     "ErrorRow",
+    "Format",
     "Grant",
     "Holds",
     "Keys",
@@ -93,12 +96,16 @@ __all__ = [
     "Span",
     "Specification",
     "Table",
+    "alternatives",
+    "as_json",
+    "count_in_words",
     "inline",
     "load",
     "load_specification",
     "matches",
     "parse_policy",
     "parse_specification",
+    "render",
     "resolve",
     "selector",
 ]
