@@ -1,0 +1,159 @@
+"""The store: looks up what a request addresses, does what its operation says, and words the documented answer."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from authcontract_engine import KeyRecord
+from authcontract_policy import Operation, Policy, Specification
+
+from ._call import Call, Outcome, Sight
+from ._data import Data, Item, Partition, new_identifiers
+from authcontract_conformance._instance import instance
+from ._plan import Deed, Plan, Plans
+from ._shape import Shape, Shapes, stamps
+from ._validation import Validation
+
+#: Field that counts the actions on an item, so that an action without a field of its own can be seen.
+_LAST_ACTION: Final = "last_action"
+
+
+class Store:
+    """The data behind all operations but those that manage keys."""
+
+    def __init__(self, policy: Policy, specification: Specification, validation: Validation) -> None:
+        self._isolation = policy.isolation
+        self.shapes = Shapes(specification)
+        listing = frozenset(operation.id for operation in specification.operations if self.shapes.lists(operation))
+        self.plans = Plans(specification, listing)
+        self.data = Data(self._seed)
+        self._validation = validation
+
+    def partition(self, key: KeyRecord | None) -> Partition:
+        """Return whose data a key sees: one partition for each dimension that the policy isolates."""
+        if key is None:
+            return tuple("" for _ in self._isolation)
+        return tuple(str(getattr(key, dimension) or "") for dimension in self._isolation)
+
+    def look(self, call: Call) -> Sight:
+        """Return what the path addresses, as the caller sees it."""
+        plan = self.plans.of(call.operation)
+        found = self.data.find(self.partition(call.key), plan, call.reading.path_parameters, call.now)
+        return Sight(found.object, found.item, found.partition)
+
+    def perform(self, call: Call) -> Outcome:
+        """Carry the operation out and return its documented answer."""
+        operation = call.operation
+        plan = self.plans.of(operation)
+        sent = call.content if isinstance(call.content, Mapping) else {}
+        partition = call.sight.partition or self.partition(call.key)
+        path = plan.path(call.reading.path_parameters)
+        item = call.sight.item
+        shape = self.shape(operation)
+        match plan.deed:
+            case Deed.LIST:
+                members = self.data.collection(partition, path, plan.collection, call.now)
+                newest = [item for item, _ in zip(reversed(members.values()), range(shape.most), strict=False)]
+                return outcome(shape, [self._object(operation, shape, item) for item in newest])
+            case Deed.CREATE:
+                item = Item(self._new_id(plan, operation, sent), dict(sent), call.now, call.now)
+                self.data.add(partition, path, plan.collection, item)
+            case Deed.SHOW:
+                item = self.data.document(partition, path, call.now)
+            case Deed.EDIT:
+                item = self.data.document(partition, path, call.now)
+                item.change(sent, call.now)
+            case Deed.CHANGE if item is not None:
+                item.change(sent, call.now)
+            case Deed.REPLACE if item is not None:
+                item.replace(sent, call.now)
+            case Deed.REMOVE if item is not None:
+                self.data.remove(partition, path[:-1], item.id)
+            case Deed.ACT:
+                item = self._act(operation, item, sent, call.now)
+        if item is None:
+            return outcome(shape, shape.start)
+        filled = self._object(operation, shape, item)
+        return outcome(shape, [filled] if shape.many else filled)
+
+    def _act(self, operation: Operation, item: Item | None, sent: Mapping[str, Any], now: float) -> Item:
+        """Mark the item acted upon, and return what the answer is made of."""
+        if item is None:
+            return Item(next(new_identifiers(operation.path)), dict(sent), now, now)
+        last = item.fields.get(_LAST_ACTION)
+        count = last["count"] + 1 if isinstance(last, dict) and isinstance(last.get("count"), int) else 1
+        item.change({_LAST_ACTION: {"operation": operation.id, "count": count}}, now)
+        return Item(item.id, {**item.fields, **sent}, item.created, now)
+
+    def shape(self, operation: Operation) -> Shape:
+        """Return the documented answer of an operation."""
+        plan = self.plans.of(operation)
+        parameter = plan.levels[-1].parameter if plan.levels else "id"
+        if plan.deed in {Deed.LIST, Deed.CREATE}:
+            parameter = self.plans.members.get(plan.collection, "id")
+        return self.shapes.of(operation, parameter)
+
+    def _object(self, operation: Operation, shape: Shape, item: Item) -> Any:
+        found = item.rendered.get(operation.id)
+        if found is None:
+            dates = stamps(iso(item.created), iso(item.updated))
+            found = item.rendered[operation.id] = shape.item.fill(item.fields, dates, item.id or None)
+        return found
+
+    def _new_id(self, plan: Plan, creator: Operation, sent: Mapping[str, Any]) -> str:
+        """Return the id of a new item: the name that the caller gave it, where items are named, else a random one."""
+        collection = plan.collection
+        shape = self.shape(creator)
+        field = shape.item.identifier
+        member = self._member(collection)
+        named = sent.get(field) if field not in {None, "id"} else None
+        chosen = [str(named)] if isinstance(named, str | int) and not isinstance(named, bool) else []
+        for candidate in (*chosen, *new_identifiers(collection)):
+            fits_path = member is None or self._validation.accepts(member, self.plans.members[collection], candidate)
+            if fits_path and (field is None or shape.item.identified(candidate)):
+                return candidate
+        return next(new_identifiers(collection))
+
+    def _seed(self, collection: str) -> str | None:
+        """Return the one member of a collection that no operation makes: the documented example, else a random one."""
+        if self.plans.creates(collection) or collection not in self.plans.members:
+            return None
+        return next(self._seeds(collection))
+
+    def _seeds(self, collection: str) -> Iterator[str]:
+        member = self._member(collection)
+        name = self.plans.members[collection]
+        declared = None if member is None else self._validation.parameter(member, name)
+        schema = declared[0] if declared is not None else {}
+        if isinstance(schema, Mapping):
+            examples = [schema[word] for word in ("example", "default") if word in schema]
+            for word in ("examples", "enum"):
+                examples += schema[word] if isinstance(schema.get(word), list) else []
+            yield from (str(value) for value in examples if isinstance(value, str | int))
+        lister = self.plans.at("GET", collection)
+        if lister is None or member is None:
+            # Nothing announces it, so its id is one that a caller can work out from the schema.
+            yield str(instance(schema))
+        else:
+            view = self.shape(lister).item
+            for candidate in new_identifiers(collection):
+                if self._validation.accepts(member, name, candidate) and view.identified(candidate):
+                    yield candidate
+        yield next(new_identifiers(collection))
+
+    def _member(self, collection: str) -> Operation | None:
+        """Return an operation on a member of the collection; any declares the parameter that names it."""
+        name = self.plans.members.get(collection)
+        return None if name is None else self.plans.through(f"{collection}/{{{name}}}")
+
+
+def outcome(shape: Shape, content: Any) -> Outcome:
+    """Return the documented answer with this object or list in it."""
+    return Outcome(shape.status, shape.media_type, shape.encode(shape.body(content)))
+
+
+def iso(moment: float) -> str:
+    """Return a moment as RFC 3339 writes it."""
+    return dt.datetime.fromtimestamp(moment, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
