@@ -19,9 +19,9 @@ class Parameter:
     schema: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Operation:
-    """One method on one path template."""
+    """One method on one path template; compared and hashed by identity, since a document holds each once."""
 
     id: str
     #: Upper case.
