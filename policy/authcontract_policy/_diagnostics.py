@@ -73,7 +73,7 @@ def listing(names: Iterable[object]) -> str:
     return ", ".join(shown[:12]) + (f" and {len(shown) - 12} more" if len(shown) > 12 else "")  # noqa: PLR2004  a dozen fits a line
 
 
-def did_you_mean(word: object, candidates: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+def did_you_mean(word: object, candidates: Iterable[str], *, cutoff: float = 0.65) -> str | None:
     """Return the candidate that was probably meant."""
     names = list(dict.fromkeys(candidates))
     folded = {name.casefold(): name for name in names}
