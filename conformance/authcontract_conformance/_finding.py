@@ -157,7 +157,7 @@ def request_text(exchange: Exchange) -> str:
     """Return a request as it went over the wire, a line each, keys by reference."""
     probe = exchange.probe
     lines = [f"{_visible(probe.method.decode('latin-1'))} {parts_text(probe.target)} HTTP/1.1"]
-    lines += [f"{parts_text(name)}:{parts_text(value)}" for name, value in probe.headers]
+    lines += [f"{parts_text(name)}: {parts_text(value)}" for name, value in probe.headers]
     body = parts_text(probe.body)
     return "\n".join([*lines, *(["", body[:SHOWN_BODY]] if body else [])])
 

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from urllib.parse import unquote_to_bytes
 
 from authcontract_engine import KeyRecord
@@ -41,8 +42,9 @@ class Vault:
         """Keep a secret under the reference `key`; with no record it is a key that was never issued."""
         self._secrets[key] = secret
         if record is not None:
-            self._records[key] = record
-            self._by_digest[hashlib.sha256(secret).hexdigest()] = key
+            digest = hashlib.sha256(secret).hexdigest()
+            self._records[key] = replace(record, digest=digest)
+            self._by_digest[digest] = key
         lower = secret.lower()
         for start in range(len(secret) - WINDOW + 1):
             self._windows.setdefault(lower[start : start + WINDOW], key)
@@ -55,7 +57,7 @@ class Vault:
 
     def update(self, record: KeyRecord) -> None:
         """Replace what is known of a key, after it was rotated or revoked."""
-        self._records[record.id] = record
+        self._records[record.id] = replace(record, digest=self._records[record.id].digest)
 
     def record(self, key: str) -> KeyRecord | None:
         """Return the record of this reference, or None for a key that was never issued."""
@@ -69,6 +71,10 @@ class Vault:
     def secret(self, key: str) -> bytes:
         """Return the secret itself; only for rendering and for the file of keys that a later run must present."""
         return self._secrets[key]
+
+    def same(self, one: str, other: str) -> bool:
+        """Tell whether two references stand for the same secret."""
+        return self._secrets[one] == self._secrets[other]
 
     def length(self, key: str) -> int:
         """Return how many bytes the key has."""
@@ -95,7 +101,7 @@ class Vault:
     def message(self, probe: Probe, authority: str) -> bytes:
         """Return the whole request as it goes to the target."""
         target, lines = self.head(probe, authority)
-        head = b"".join((probe.method, b" ", target, b" HTTP/1.1\r\n", *(n + b":" + v + b"\r\n" for n, v in lines)))
+        head = b"".join((probe.method, b" ", target, b" HTTP/1.1\r\n", *(n + b": " + v + b"\r\n" for n, v in lines)))
         return head + b"\r\n" + self.render(probe.body, authority)
 
     def hide(self, data: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Verdicts: the words, how cases add up to a clause and clauses to a run (design: a run with nothing conclusive is never green)."""
+"""Verdicts: the words, how cases add up to a clause and clauses to a run; nothing conclusive is never green."""
 
 from __future__ import annotations
 
@@ -131,6 +131,8 @@ class ClauseVerdict:
     word: Word
     reason: str = ""
     cases: int = 0
+    #: False where the contract makes the clause meaningless.
+    applicable: bool = True
 
 
 def run_verdict(verdicts: Iterable[ClauseVerdict], untested: frozenset[str] = frozenset()) -> RunVerdict:
@@ -142,7 +144,7 @@ def run_verdict(verdicts: Iterable[ClauseVerdict], untested: frozenset[str] = fr
     found = list(verdicts)
     if any(verdict.word is Word.FAIL for verdict in found):
         return RunVerdict.NOT_CONFORMANT
-    musts = [verdict for verdict in found if verdict.level is Level.MUST and verdict.clause not in untested]
+    musts = [v for v in found if v.level is Level.MUST and v.applicable and v.clause not in untested]
     settled = {Word.PASS, Word.WARN, Word.UNSPECIFIED, Word.WAIVED}
     if all(verdict.word in settled for verdict in musts) and any(verdict.word is Word.PASS for verdict in musts):
         return RunVerdict.CONFORMANT

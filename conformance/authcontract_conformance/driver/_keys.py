@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from authcontract_conformance._exchange import Key, Need
+from authcontract_conformance._needs import describe
 from authcontract_conformance._vault import Vault
 from authcontract_conformance._verdict import skipped
 from authcontract_conformance._world import Ended
@@ -96,18 +97,6 @@ class DeclaredKeys:
     async def revoke(self, record: KeyRecord) -> KeyRecord:
         """Say that a declared key cannot be revoked."""
         raise Ended(skipped(f"key {record.id} cannot be revoked: the target offers no key management"))
-
-
-def describe(need: Need) -> str:
-    """Return a key in words, as reports name it."""
-    scopes = " + ".join(sorted(need.scopes)) or "no scope"
-    parts = [need.kind, f"with {scopes}"]
-    if need.plan:
-        parts.append(f"on plan {need.plan}")
-    if need.environment:
-        parts.append(f"in {need.environment}")
-    parts.append(f"of organisation {need.organisation}")
-    return " ".join(parts) + ("" if need.state == "active" else f", {need.state}")
 
 
 class Keyring:

@@ -77,6 +77,10 @@ class Data:
         """Forget everything."""
         self._tenants.clear()
 
+    def partitions(self) -> tuple[Partition, ...]:
+        """Return whoever has anything here."""
+        return tuple(self._tenants)
+
     def find(self, partition: Partition, plan: Plan, parameters: Mapping[str, str], now: float) -> Found:
         """Return the innermost item that the path names, and whose it is."""
         item: Item | None = None

@@ -23,6 +23,7 @@ Parse: TypeAlias = "Callable[[Server, Message], Request]"
 Authenticate: TypeAlias = "Callable[[Server, Request, float], Identity]"
 Route: TypeAlias = "Callable[[Server, Request, Reading], Reading]"
 Authorise: TypeAlias = "Callable[[Server, Call, Facts], Decision]"
+Price: TypeAlias = "Callable[[Server, Call], tuple[Charge, ...]]"
 Limit: TypeAlias = "Callable[[Server, Call, tuple[Charge, ...]], Reservation]"
 Look: TypeAlias = "Callable[[Server, Call], Sight]"
 Perform: TypeAlias = "Callable[[Server, Call], Outcome]"
@@ -67,6 +68,11 @@ def route(_server: Server, _request: Request, reading: Reading) -> Reading:
 def authorise(server: Server, call: Call, facts: Facts) -> Decision:
     """Decide by the contract."""
     return server.contract.decide(call.reading, facts)
+
+
+def charge(server: Server, call: Call) -> tuple[Charge, ...]:
+    """Say what the request may cost: of which limits, and with whom it is counted."""
+    return server.contract.charges(call.reading, call.key, call.now)
 
 
 def limit(server: Server, call: Call, charges: tuple[Charge, ...]) -> Reservation:
@@ -115,6 +121,7 @@ class Seams:
     authenticate: Authenticate = authenticate
     route: Route = route
     authorise: Authorise = authorise
+    charge: Price = charge
     limit: Limit = limit
     look: Look = look
     perform: Perform = perform

@@ -76,7 +76,7 @@ class Server:
         )
         if seams.authorise(self, call, call.facts).allowed:
             self.inspect(call)
-        charges = self.contract.charges(call.reading, call.key, now)
+        charges = seams.charge(self, call)
         usage = seams.limit(self, call, charges) if charges else None
         call.facts = replace(call.facts, usage=usage)
         decision = seams.authorise(self, call, call.facts)

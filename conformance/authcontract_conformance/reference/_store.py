@@ -9,9 +9,10 @@ from typing import Any, Final
 from authcontract_engine import KeyRecord
 from authcontract_policy import Operation, Policy, Specification
 
+from authcontract_conformance._instance import instance
+
 from ._call import Call, Outcome, Sight
 from ._data import Data, Item, Partition, new_identifiers
-from authcontract_conformance._instance import instance
 from ._plan import Deed, Plan, Plans
 from ._shape import Shape, Shapes, stamps
 from ._validation import Validation

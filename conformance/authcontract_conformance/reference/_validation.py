@@ -12,9 +12,10 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 from authcontract_policy import Operation, Parameter, Specification, inline
 from jsonschema_rs import Draft202012Validator
 
-from ._http import Lines
 from authcontract_conformance._instance import kind, merged
 from authcontract_conformance._schema import Schema, translate, validator
+
+from ._http import Lines
 from ._shape import is_json
 
 #: Header parameters that OpenAPI ignores: other parts of the document describe them.

@@ -1,0 +1,114 @@
+"""Managing keys as a customer does: by the API's own operations where the policy names them, else by the target's hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from authcontract_policy import Operation
+
+from ._exchange import Acquire, Exchange, Key, Learn, Need, Purpose, Revoke, Rotate
+from ._oracle import broken, describe_exchange
+from ._verdict import inconclusive
+from ._world import Asking, Ended, Item, World
+
+#: A text this long without a space can be a secret where no prefix tells.
+SECRET_LENGTH = 20
+SECRET_NAMES = ("secret", "key", "token", "api_key", "value")
+
+
+def operation_for(world: World, what: str) -> Operation | None:
+    """Return the operation that creates, rotates or revokes keys, if the policy names one that may be called here."""
+    managed_by = world.policy.keys.managed_by
+    name = getattr(managed_by, what) if managed_by is not None else None
+    found = world.contract.specification.operation(name) if name else None
+    return found if found in world.operations else None
+
+
+def rotate(world: World, key: Key) -> Asking[Key]:
+    """Rotate a key and return the new one; the oracle knows both afterwards."""
+    operation = operation_for(world, "rotate")
+    if operation is None:
+        return (yield Rotate(key))
+    exchange = yield from _by_operation(world, operation, key)
+    new = yield from _learn(world, exchange, key)
+    rotation = world.policy.keys.rotation
+    grace = (rotation.grace.exact or rotation.grace.at_most) if rotation else None
+    old = world.settings.vault.record(key.id) or key.record
+    world.settings.vault.update(replace(old, rotated_at=world.now(), grace=grace))
+    return new
+
+
+def revoke(world: World, key: Key) -> Asking[None]:
+    """Revoke a key."""
+    operation = operation_for(world, "revoke")
+    if operation is None:
+        yield Revoke(key)
+        return
+    yield from _by_operation(world, operation, key)
+    old = world.settings.vault.record(key.id) or key.record
+    world.settings.vault.update(replace(old, revoked_at=world.now()))
+
+
+def create(world: World, operation: Operation, need: Need) -> Asking[tuple[Key, Exchange]]:
+    """Create a key by the API's own operation; returns it with the response that showed it."""
+    manager: Key = yield Acquire(world.need(operation, organisation=need.organisation, environment=need.environment))
+    body = world.settings.sampler.key_body(operation, need)
+    exchange: Exchange = yield world.request(operation, manager, body=body, label="creates a key")
+    if not exchange.succeeded:
+        raise Ended(inconclusive(_not_done(operation, exchange)))
+    return (yield from _learn(world, exchange, Key(replace(manager.record, scopes=need.scopes, lineage=""), need))), exchange
+
+
+def _by_operation(world: World, operation: Operation, key: Key) -> Asking[Exchange]:
+    """Call a key-managing operation on a key, with another key of the same organisation and environment that may."""
+    need = world.need(operation, organisation=key.need.organisation, environment=key.need.environment)
+    manager: Key = yield Acquire(replace(need, own=False))
+    parameter = world.resources.steps(operation)[-1].parameter
+    exchange: Exchange = yield world.request(
+        operation, manager, Item(parameters={parameter: key.id}), purpose=Purpose.FIXTURE, label=f"manages key {key.id}"
+    )
+    if not exchange.succeeded:
+        raise Ended(inconclusive(_not_done(operation, exchange)))
+    return exchange
+
+
+def _not_done(operation: Operation, exchange: Exchange) -> str:
+    reason = broken(exchange) if exchange.broken else f"it answered {describe_exchange(exchange)}"
+    return f"{operation.label} did not do its work: {reason}"
+
+
+def _learn(world: World, exchange: Exchange, like: Key) -> Asking[Key]:
+    found = next(_secrets(exchange.json(), world), None)
+    if found is None:
+        raise Ended(inconclusive(f"the response to {exchange.probe.operation} shows no key"))
+    path, holder = found
+    identity = str(holder.get("id", f"{like.id}-next"))
+    record = replace(
+        like.record,
+        id=identity,
+        digest="",
+        issued_at=world.now(),
+        rotated_at=None,
+        grace=None,
+        revoked_at=None,
+        lineage=like.record.lineage or like.id,
+    )
+    return (yield Learn(exchange=exchange, path=path, record=record, need=like.need))
+
+
+def _secrets(value: Any, world: World, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Mapping[str, Any]]]:
+    """Return where a response shows a key, with the object that holds it."""
+    prefixes = tuple(p for kind in world.policy.keys.kinds.values() if kind.prefix for p in kind.prefix.values())
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            if isinstance(inner, str) and len(inner) >= SECRET_LENGTH and " " not in inner:
+                known = inner.startswith(prefixes) if prefixes else name.lower() in SECRET_NAMES
+                if known:
+                    yield (*path, name), value
+            else:
+                yield from _secrets(inner, world, (*path, name))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _secrets(inner, world, (*path, index))

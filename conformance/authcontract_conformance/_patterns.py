@@ -1,0 +1,77 @@
+"""Patterns that clauses share: above all the denial with its controls, which no clause does in its own way."""
+
+from __future__ import annotations
+
+from authcontract_policy import Operation
+
+from ._exchange import Exchange, Probe
+from ._oracle import USUAL, Reality, broken, describe_exchange
+from ._verdict import PASSED, Judgement, Word, fail, inconclusive
+from ._world import Asking, Ended, Item, World
+
+
+def protected(world: World) -> tuple[Operation, ...]:
+    """Return the operations that need a key."""
+    return tuple(operation for operation in world.operations if not world.access.public(operation))
+
+
+def reading_operation(world: World) -> Operation:
+    """Return an operation that reads, needs a key, and shows planted data if any does; ends the case if there is none."""
+    found = [op for op in protected(world) if op.method == "GET" and world.access.strongest(op, world.environment)]
+    if not found:
+        raise Ended(inconclusive("the contract has no operation that reads with a key"))
+    return max(found, key=lambda operation: _worth(world, operation))
+
+
+def _worth(world: World, operation: Operation) -> tuple[bool, bool, int]:
+    """An operation that shows one object that we can make is worth most; then one without parameters."""
+    steps = world.resources.steps(operation)
+    planted = len(steps) == 1 and steps[0].creator is not None and operation.path.endswith("}")
+    return planted, not steps, -len(operation.path)
+
+
+def denial(  # noqa: PLR0913  what is denied, on what, and what is known of it
+    world: World,
+    operation: Operation,
+    item: Item,
+    probe: Probe,
+    *,
+    reality: Reality = USUAL,
+    control: Exchange | None = None,
+) -> Asking[Judgement]:
+    """Send a probe that must get nowhere, and judge it by its effect first, then by its answer (R1 to R4).
+
+    The victim is read before and after. An effect fails whatever the answer was; without one, the answer must be the
+    refusal that the contract computes. A refusal proves nothing unless the same request works with a key that may:
+    `control` is that request if it was sent already, otherwise it is sent afterwards, when the victim is spent.
+    """
+    before = yield from world.snapshot(operation, item)
+    exchange: Exchange = yield probe
+    after = yield from world.snapshot(operation, item)
+    expectation = world.expect(probe, reality)
+    if control is None:
+        control = yield from world.control(operation, item)
+    if not expectation.refused:
+        return inconclusive(f"the contract does not refuse it: {expectation.describe()}")
+    if before.changed(after):
+        got = f"{describe_exchange(exchange)}, and {before.reader} shows that it was done"
+        return fail(expectation.evidence(exchange, control, got), "the request was carried out")
+    if exchange.broken:
+        return inconclusive(broken(exchange))
+    if exchange.succeeded and item.canary and item.canary.encode() in exchange.body:
+        got = f"{describe_exchange(exchange)} with the object's content"
+        return fail(expectation.evidence(exchange, control, got), "protected data was shown")
+    return expectation.judge(exchange, control)
+
+
+def equivalent(
+    world: World, probe: Probe, control: Exchange, *, reason: str, binding: bool = True
+) -> Asking[Judgement]:
+    """Send a probe that a standard requires to be treated like the canonical request `control` (class EQUIV)."""
+    exchange: Exchange = yield probe
+    if exchange.broken:
+        return inconclusive(broken(exchange))
+    if exchange.succeeded:
+        return PASSED
+    evidence = world.expect(control.probe).evidence(exchange, control)
+    return Judgement(word=Word.FAIL if binding else Word.WARN, reason=reason, evidence=evidence)

@@ -1,0 +1,387 @@
+"""One run from start to verdict: load, connect, calibrate, drive the clauses, fuzz, add up. Everything said goes to `emit`."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+import authcontract_engine as engine
+from authcontract_engine import Contract
+from authcontract_policy import Loaded, Policy, Table, alternatives
+
+from ._access import Access
+from ._clause import Case, Clause
+from ._events import ClauseJudged, Event, FileSeen, Found, PhaseStarted, RunFinished, RunStarted, Trouble
+from ._exchange import Need
+from ._finding import Findings
+from ._oracle import Oracle
+from ._patterns import protected
+from ._resources import Resources
+from ._sample import Sampler
+from ._target import Target, by_environment, origin
+from ._vault import Vault
+from ._verdict import ClauseVerdict, Judgement, RunVerdict, Word, run_verdict, worst
+from ._world import Settings, World
+from .clauses import catalogue
+from .driver._clock import Clock, WallClock
+from .driver._control import Control
+from .driver._driver import Budget, Driver
+from .driver._keys import DeclaredKeys, Keyring, KeySource
+from .driver._launch import reference_server
+from .driver._wire import Pool
+
+#: Connections that a run keeps to one address.
+CONNECTIONS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a person asked for."""
+
+    seed: int = 1
+    #: Clause ids; empty: all.
+    only: frozenset[str] = frozenset()
+    skip: frozenset[str] = frozenset()
+    #: Arguments of the embedded reference server, e.g. ("--fault", "no-key-needed").
+    server: tuple[str, ...] = ()
+    timeout: float = 10.0
+    budget: Budget = field(default_factory=Budget)
+    fuzz: bool = True
+    command: tuple[str, ...] = ()
+    replay: str = "authcontract replay {log} {finding}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a run came to."""
+
+    verdict: RunVerdict
+    counts: Mapping[str, int]
+    clauses: tuple[ClauseVerdict, ...]
+    findings: tuple[Found, ...]
+    requests: int
+    seconds: float
+    seed: int
+    policy: FileSeen
+    specification: FileSeen
+    target: str
+    #: Why the run could not be finished; None if it was.
+    stopped: str | None = None
+    interrupted: bool = False
+    #: Defects of our own that it met.
+    trouble: int = 0
+
+
+class SetupError(Exception):
+    """The run cannot begin, for this reason; it is about the set-up and says nothing of the implementation."""
+
+
+@dataclass(slots=True)
+class _Connected:
+    """A target with everything that reaches it."""
+
+    name: str
+    pools: Mapping[tuple[str, str | None], Pool]
+    source: KeySource
+    clock: Clock
+    capabilities: frozenset[str]
+    urls: Mapping[str | None, str]
+    exclude: frozenset[str] = frozenset()
+    untested: frozenset[str] = frozenset()
+    environments: tuple[str, ...] = ()
+    #: Where TLS connections can be made before anything is judged.
+    control: Control | None = None
+
+
+async def verify(loaded: Loaded, target: Target | None, options: Options, emit: Callable[[Event], None]) -> Result:
+    """Judge a target, or the embedded reference server where there is none; raises `SetupError`."""
+    if loaded.policy is None or loaded.specification is None:
+        raise SetupError("the policy has errors")
+    async with AsyncExitStack() as stack:
+        if target is None:
+            connected = await _embedded(loaded, options, stack)
+        else:
+            connected = _declared(target, options, stack)
+        return await _Run(loaded, connected, options, emit).run()
+
+
+async def _embedded(loaded: Loaded, options: Options, stack: AsyncExitStack) -> _Connected:
+    policy, specification = loaded.policy, loaded.specification
+    assert policy is not None  # noqa: S101  checked by the caller
+    assert specification is not None  # noqa: S101  checked by the caller
+    server = await stack.enter_async_context(
+        reference_server(policy.document.file, specification.document.file, options.server)
+    )
+    control = Control(origin(server.control_url, None), server.control_token)
+    stack.callback(control.close)
+    await control.freeze()
+    urls = by_environment(server.base_url)
+    plaintext = by_environment(server.plaintext_url) if server.plaintext_url else {}
+    embedded = Target(name="the reference server", urls=urls, plaintext=plaintext, trust=server.certificate)
+    pools = _pools(embedded, options, stack)
+    capabilities = {"clock", "key management", "second organisation"}
+    if server.plaintext_url:
+        capabilities.add("plaintext port")
+    return _Connected(
+        name=embedded.name,
+        pools=pools,
+        source=control,
+        clock=control,
+        capabilities=frozenset(capabilities),
+        urls=urls,
+        control=control,
+    )
+
+
+def _declared(target: Target, options: Options, stack: AsyncExitStack) -> _Connected:
+    capabilities = set()
+    if target.plaintext:
+        capabilities.add("plaintext port")
+    if any(key.organisation == "B" for key in target.keys):
+        capabilities.add("second organisation")
+    return _Connected(
+        name=target.name,
+        pools=_pools(target, options, stack),
+        source=DeclaredKeys(target.keys),
+        clock=WallClock(),
+        capabilities=frozenset(capabilities),
+        urls=target.urls,
+        exclude=target.exclude,
+        untested=target.untested,
+        environments=target.environments,
+    )
+
+
+def _pools(target: Target, options: Options, stack: AsyncExitStack) -> Mapping[tuple[str, str | None], Pool]:
+    pools = {
+        place: Pool(where, size=CONNECTIONS, timeout=options.timeout) for place, where in target.origins().items()
+    }
+    for pool in pools.values():
+        stack.callback(pool.close)
+    return pools
+
+
+class _Run:
+    """The state of one run while it lasts."""
+
+    def __init__(
+        self, loaded: Loaded, connected: _Connected, options: Options, emit: Callable[[Event], None]
+    ) -> None:
+        assert loaded.policy is not None  # noqa: S101  checked by `verify`
+        assert loaded.specification is not None  # noqa: S101  checked by `verify`
+        self.policy = at(loaded.policy, connected.urls)
+        self.specification = loaded.specification
+        self.contract = engine.compile(self.policy, self.specification, loaded.resolution)
+        self.connected = connected
+        self.options = options
+        self.emit = emit
+        self.vault = Vault()
+        self.began = time.monotonic()
+        self.settings = self._settings()
+        self.findings = Findings(self.policy, self.vault, options.replay)
+        self.clauses = tuple(_chosen(catalogue().values(), options))
+        self.keyring = Keyring(self.contract, connected.source, self.vault, options.seed)
+        self.driver = Driver(
+            settings=self.settings,
+            pools=connected.pools,
+            keyring=self.keyring,
+            clock=connected.clock,
+            passive=[clause for clause in self.clauses if clause.passive],
+            emit=emit,
+            findings=self.findings,
+            budget=options.budget,
+        )
+
+    def _settings(self) -> Settings:
+        others = {
+            silence: tuple(self._compile(at(policy, self.connected.urls)) for policy in policies)
+            for silence, policies in alternatives(self.policy).items()
+        }
+        declared = self.policy.environments or (None,)
+        environments = tuple(e for e in declared if not self.connected.environments or e in self.connected.environments)
+        return Settings(
+            contract=self.contract,
+            oracle=Oracle(self.contract, others, self.vault),
+            access=Access(self.contract),
+            resources=Resources(self.specification),
+            sampler=Sampler(self.specification),
+            vault=self.vault,
+            operations=tuple(op for op in self.contract.operations if op.id not in self.connected.exclude),
+            capabilities=self.connected.capabilities,
+            environments=environments,
+            now=self.connected.clock.now,
+            frozen=self.connected.clock.frozen,
+            seed=self.options.seed,
+        )
+
+    def _compile(self, policy: Policy) -> Contract:
+        return engine.compile(policy, self.specification)
+
+    async def run(self) -> Result:
+        self.emit(self._started())
+        interrupted = False
+        try:
+            await self._calibrate()
+            await self._prepare()
+            await self._drive()
+        except asyncio.CancelledError:
+            interrupted = True
+        return self._finish(interrupted=interrupted)
+
+    def _started(self) -> RunStarted:
+        return RunStarted(
+            tool=f"authcontract {version('authcontract')}, Python {platform.python_version()}",
+            policy=_seen(self.policy),
+            specification=FileSeen(
+                file=self.specification.document.file, sha256=self.specification.document.sha256
+            ),
+            target=self.connected.name,
+            seed=self.options.seed,
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+            command=self.options.command,
+            capabilities=tuple(sorted(self.connected.capabilities)),
+            clauses=tuple(clause.id for clause in self.clauses),
+        )
+
+    async def _calibrate(self) -> None:
+        """Make sure that the target answers and that some key works, before anything is judged (R1)."""
+        from .clauses.calibration import calibration  # noqa: PLC0415
+
+        judgement = await calibration(self.driver, World(self.settings, "calibration"))
+        if judgement is not None:
+            raise SetupError(judgement)
+
+    async def _prepare(self) -> None:
+        """Let keys expire now, before anything depends on the clock."""
+        clock, rotation = self.connected.clock, self.policy.keys.rotation
+        if not clock.movable:
+            return
+        world = World(self.settings, "expired keys")
+        needs = {
+            replace(need, state="active", own=False)
+            for environment in self.settings.environments
+            for operation in protected(world)
+            if operation.method == "GET"
+            for need in self.settings.access.sufficient(operation, environment)[:1]
+        }
+        lifetimes = [kind.lifetime for kind in self.policy.keys.kinds.values() if kind.lifetime]
+        wait = 0.0
+        for need in sorted(needs, key=repr)[:8]:
+            key = await self.keyring.acquire(replace(need, own=True), world.case)
+            if rotation is not None:
+                await self.keyring.rotate(key)
+                record = self.vault.record(key.id)
+                wait = max(wait, (record.grace if record else 0) or 0)
+            elif not any(bound.exact for bound in lifetimes):
+                return
+            self.keyring.keep_expired(replace(need, own=True), key)
+        wait = max([wait, *(float(bound.exact or bound.at_most or 0) for bound in lifetimes)])
+        await clock.advance(wait + 1.0)
+
+    async def _drive(self) -> None:
+        planned: list[tuple[Clause, list[Case]]] = []
+        self.reasons: dict[str, str] = {}
+        for clause in self.clauses:
+            if clause.cases is None:
+                continue
+            world = World(self.settings, clause.id)
+            missing = sorted(need.value for need in clause.needs if need.value not in self.connected.capabilities)
+            reason = clause.inapplicable(world)
+            if reason is not None:
+                self.reasons[clause.id] = reason
+            elif missing:
+                self.driver.judgements[clause.id] = [
+                    Judgement(word=Word.SKIPPED, reason=f"the target offers no {' and no '.join(missing)}")
+                ]
+            else:
+                planned.append((clause, list(clause.cases(world))))
+        self.emit(PhaseStarted(phase="clauses", cases=sum(len(cases) for _, cases in planned)))
+        await self.driver.run(planned)
+
+    def _finish(self, *, interrupted: bool) -> Result:
+        verdicts = tuple(self._judged(clause) for clause in self.clauses)
+        for clause, verdict in zip(self.clauses, verdicts, strict=True):
+            self.emit(
+                ClauseJudged(
+                    clause=clause.id,
+                    level=clause.level.value,
+                    word=verdict.word.value,
+                    reason=verdict.reason,
+                    cases=verdict.cases,
+                    promise=clause.promise,
+                    applicable=verdict.applicable,
+                )
+            )
+        verdict = run_verdict(verdicts, self.connected.untested)
+        stopped = self.driver.stopped
+        if (stopped or interrupted or self.driver.trouble) and verdict is RunVerdict.CONFORMANT:
+            verdict = RunVerdict.INCONCLUSIVE
+        if stopped:
+            self.emit(Trouble(where="the run", what=stopped))
+        found = Counter(v.word.value for v in verdicts)
+        counts = {word.value: found.get(word.value, 0) for word in Word}
+        seconds = round(time.monotonic() - self.began, 3)
+        self.emit(
+            RunFinished(
+                verdict=verdict.value,
+                counts=counts,
+                requests=self.driver.requests,
+                seconds=seconds,
+                interrupted=interrupted,
+            )
+        )
+        return Result(
+            verdict=verdict,
+            counts=counts,
+            clauses=verdicts,
+            findings=tuple(self.findings.found),
+            requests=self.driver.requests,
+            seconds=seconds,
+            seed=self.options.seed,
+            policy=_seen(self.policy),
+            specification=FileSeen(
+                file=self.specification.document.file, sha256=self.specification.document.sha256
+            ),
+            target=self.connected.name,
+            stopped=stopped,
+            interrupted=interrupted,
+            trouble=self.driver.trouble,
+        )
+
+    def _judged(self, clause: Clause) -> ClauseVerdict:
+        """Add the cases of one clause up."""
+        if clause.id in self.reasons:
+            return ClauseVerdict(
+                clause=clause.id, level=clause.level, word=Word.SKIPPED, reason=self.reasons[clause.id], applicable=False
+            )
+        judgements = self.driver.judgements.get(clause.id, [])
+        if not judgements:
+            nothing = "no response of the run concerned it" if clause.passive else "the run ended before"
+            return ClauseVerdict(clause=clause.id, level=clause.level, word=Word.INCONCLUSIVE, reason=nothing)
+        word = worst(judgements)
+        reasons = Counter(judgement.reason for judgement in judgements if judgement.word is word and judgement.reason)
+        reason = reasons.most_common(1)[0][0] if reasons else ""
+        return ClauseVerdict(clause=clause.id, level=clause.level, word=word, reason=reason, cases=len(judgements))
+
+
+def at(policy: Policy, urls: Mapping[str | None, str]) -> Policy:
+    """Return the policy as if the documentation named the target's own address."""
+    if None in urls:
+        return replace(policy, base_url=Table(value=urls[None]))
+    rows = tuple((name, Table(value=url)) for name, url in urls.items() if name is not None)
+    return replace(policy, base_url=Table(dimension=policy.base_url.dimension, rows=rows))
+
+
+def _seen(policy: Policy) -> FileSeen:
+    return FileSeen(file=policy.document.file, sha256=policy.document.sha256)
+
+
+def _chosen(clauses: Iterable[Clause], options: Options) -> Sequence[Clause]:
+    return [c for c in clauses if (not options.only or c.id in options.only) and c.id not in options.skip]

@@ -1,0 +1,166 @@
+"""ENV: environments see nothing of each other, and a key belongs to one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+from authcontract_conformance._clause import Case, Clause, Steps
+from authcontract_conformance._exchange import Acquire, Credential, Exchange, Key, Purpose
+from authcontract_conformance._isolation import foreign_object, foreign_list, listers, on_objects
+from authcontract_conformance._patterns import denial, reading_operation
+from authcontract_conformance._verdict import Basis, Level
+from authcontract_conformance._world import World
+from authcontract_policy import Dimension
+
+READS = ("GET",)
+CHANGES = ("PATCH", "PUT", "DELETE", "POST")
+
+
+def _environments(world: World) -> tuple[str, ...]:
+    return tuple(environment for environment in world.settings.environments if environment is not None)
+
+
+def _not_isolated(world: World) -> str | None:
+    if len(_environments(world)) < 2:  # noqa: PLR2004  it takes two to be isolated
+        return "the contract has one environment, or one only may be called"
+    return None if "environment" in world.policy.isolation else "the policy does not isolate environments"
+
+
+def _crossing(world: World, methods: tuple[str, ...], *, into_first: bool) -> Iterable[Case]:
+    first, *others = _environments(world)
+    for other in others:
+        owner, stranger = (first, other) if into_first else (other, first)
+        for operation in on_objects(world, methods):
+            subject = f"{operation.label}: an object of {owner}, a key of {stranger}"
+            steps = partial(foreign_object, operation, "A", owner, "A", stranger)
+            yield Case(subject, steps)
+        if "GET" in methods:
+            for lister in listers(world):
+                subject = f"{lister.label}: an object of {owner}, a key of {stranger}"
+                yield Case(subject, partial(foreign_list, lister, "A", owner, "A", stranger))
+
+
+def _env_1(world: World) -> Iterable[Case]:
+    return _crossing(world, READS, into_first=True)
+
+
+def _env_2(world: World) -> Iterable[Case]:
+    return _crossing(world, CHANGES, into_first=True)
+
+
+def _env_3(world: World) -> Iterable[Case]:
+    return _crossing(world, READS + CHANGES, into_first=False)
+
+
+# --- ENV-4 and ENV-5: prefixes -------------------------------------------------------------------------------------
+
+
+def _prefixes(world: World) -> dict[str, str]:
+    """Return environment -> prefix, for the first kind of key whose prefix depends on the environment."""
+    for kind in world.policy.keys.kinds.values():
+        if kind.prefix is not None and kind.prefix.dimension is not None:
+            found = {e: kind.prefix.lookup({Dimension.ENVIRONMENT: e, Dimension.KIND: kind.name}) for e in _environments(world)}
+            if len(set(found.values())) > 1:
+                return {environment: prefix for environment, prefix in found.items() if prefix}
+    return {}
+
+
+def _no_prefixes(world: World) -> str | None:
+    return None if len(_prefixes(world)) > 1 else "keys do not show their environment in a prefix"
+
+
+def _other_prefix(environment: str, old: str, new: str, world: World) -> Steps:
+    """A valid key of one environment with something else in the place of its prefix."""
+    operation = reading_operation(world)
+    item = yield from world.item(operation, environment=environment)
+    key: Key = yield Acquire(world.need(operation, environment=environment))
+    lines = world.present(Credential(key.id, (("replace_prefix", f"{old}>{new}"),)))
+    probe = world.request(operation, key, item, lines=lines, label=f"prefix {new!r} instead of {old!r}")
+    return (yield from denial(world, operation, item, probe))
+
+
+def _env_4(world: World) -> Iterable[Case]:
+    prefixes = _prefixes(world)
+    for environment, old in prefixes.items():
+        for other, new in prefixes.items():
+            if new != old:
+                yield Case(f"a key of {environment} with the prefix of {other}", partial(_other_prefix, environment, old, new))
+
+
+def _env_5(world: World) -> Iterable[Case]:
+    for environment, old in _prefixes(world).items():
+        stem, _, rest = old.rpartition("_") if old.endswith("_") else (old, "", "")
+        words = stem.split("_")
+        made_up = ["_".join([*words[:-1], word]) + "_" + rest for word in ("prod", "dev")]
+        for new in dict.fromkeys((*made_up, "", old.upper(), f"p{old[1:]}")):
+            if new not in _prefixes(world).values():
+                yield Case(f"a key of {environment} with the prefix {new!r}", partial(_other_prefix, environment, old, new))
+
+
+_ISOLATION = "Keep each environment's objects in a partition that is chosen by the key's record, for reading too."
+
+CLAUSES = (
+    Clause(
+        id="ENV-1",
+        level=Level.MUST,
+        basis=Basis.CONTRACT,
+        sources=("OWASP API1:2023",),
+        promise="A key of another environment never reads the objects of the first.",
+        why="Test keys are handed around freely, since everybody believes that they reach test data only.",
+        how="An object is made in the first environment; a key of another one asks for it by its id and looks for it in "
+        "lists. Its content or its id must not come back.",
+        fix=_ISOLATION,
+        inapplicable=_not_isolated,
+        cases=_env_1,
+    ),
+    Clause(
+        id="ENV-2",
+        level=Level.MUST,
+        basis=Basis.CONTRACT,
+        sources=("OWASP API1:2023",),
+        promise="A key of another environment never changes the objects of the first.",
+        why="A test suite that deletes what it finds must not find customers.",
+        how="An object is made in the first environment; a key of another one changes and deletes it by its id. Read "
+        "back with a key of its own, it must be as it was.",
+        fix=_ISOLATION,
+        inapplicable=_not_isolated,
+        cases=_env_2,
+    ),
+    Clause(
+        id="ENV-3",
+        level=Level.MUST,
+        basis=Basis.CONTRACT,
+        sources=("OWASP API1:2023",),
+        promise="A key of the first environment neither sees nor changes the objects of another.",
+        why="Isolation that holds in one direction mixes test data into reports.",
+        how="As ENV-1 and ENV-2, the other way round.",
+        fix=_ISOLATION,
+        inapplicable=_not_isolated,
+        cases=_env_3,
+    ),
+    Clause(
+        id="ENV-4",
+        level=Level.MUST,
+        basis=Basis.CONTRACT,
+        sources=("OWASP ASVS 15.3.5",),
+        promise="A key with the prefix of another environment is no key.",
+        why="Where the prefix is cut off before the look-up, anybody chooses the environment.",
+        how="A valid key's prefix is replaced by that of another environment, each way.",
+        fix="Look the whole key up, prefix included, and take the environment from its record.",
+        inapplicable=_no_prefixes,
+        cases=_env_4,
+    ),
+    Clause(
+        id="ENV-5",
+        level=Level.MUST,
+        basis=Basis.CONTRACT,
+        sources=("OWASP ASVS 15.3.5",),
+        promise="A key with a prefix that does not exist is no key.",
+        why="A prefix that nobody knows must not fall back to some environment.",
+        how="A valid key's prefix is replaced by ones that do not exist, by none, and by its own in capitals.",
+        fix="Refuse what does not begin like one of your keys, and compare with regard to case.",
+        inapplicable=_no_prefixes,
+        cases=_env_5,
+    ),
+)

@@ -1,0 +1,80 @@
+"""LEAK: what must never stand in a response. All are passive: they look at every response of the whole run."""
+
+from __future__ import annotations
+
+import re
+
+from authcontract_conformance._clause import Clause
+from authcontract_conformance._exchange import Exchange
+from authcontract_conformance._verdict import PASSED, Basis, Evidence, Judgement, Level, fail
+from authcontract_conformance._world import World
+
+#: What only an unhandled error shows. Each is specific enough that no API says it on purpose.
+TRACES: tuple[tuple[str, re.Pattern[bytes]], ...] = (
+    ("a Python traceback", re.compile(rb"Traceback \(most recent call last\)")),
+    ("a line of a Python traceback", re.compile(rb'File "[^"]{1,200}", line \d+, in ')),
+    ("a JavaScript stack", re.compile(rb"\n\s+at [\w.<>$ ]{1,80} ?\(?[^\s()]{1,200}:\d+:\d+\)?")),
+    ("a Java stack", re.compile(rb"\n\s+at [\w.$]{3,120}\([\w]{1,60}\.java:\d+\)")),
+    ("a Go panic", re.compile(rb"goroutine \d+ \[running\]")),
+    ("a PHP error", re.compile(rb"<b>(Fatal error|Warning)</b>: .{1,200} in <b>")),
+    ("an SQL error", re.compile(rb"SQLSTATE\[|SQLITE_ERROR|psycopg2?\.|ORA-\d{5}")),
+    ("a debug page", re.compile(rb"Werkzeug Debugger|DEBUG = True|Whoops\\Exception")),
+)
+
+
+def _leak_1(world: World, exchange: Exchange) -> Judgement | None:
+    presented = exchange.probe.keys
+    if not exchange.answered or not presented:
+        return None
+    vault = world.settings.vault
+    text = b"\n".join((exchange.body, *(f"{name}: {value}".encode("latin-1") for name, value in exchange.headers)))
+    shown = [key for key in vault.shown(text) if key in presented]
+    if not shown:
+        return PASSED
+    evidence = Evidence(
+        expected="a response without any part of the key that was sent",
+        got=f"{exchange.status} with nine or more characters of key {shown[0]}",
+        exchange=exchange,
+    )
+    return fail(evidence, "the response repeats the key")
+
+
+def _leak_4(world: World, exchange: Exchange) -> Judgement | None:
+    if not exchange.answered:
+        return None
+    for what, pattern in TRACES:
+        if pattern.search(exchange.body):
+            evidence = Evidence(
+                expected="a response that says nothing of how the server is made",
+                got=f"{exchange.status} with {what}",
+                exchange=exchange,
+            )
+            return fail(evidence, f"the response shows {what}")
+    return PASSED
+
+
+CLAUSES = (
+    Clause(
+        id="LEAK-1",
+        level=Level.MUST,
+        basis=Basis.CONTRACT,
+        sources=("OWASP ASVS 14.2.6", "OWASP ASVS 16.5.1"),
+        promise="No response repeats the key that was sent, in whole or in part.",
+        why="Responses are logged, cached and pasted into tickets where a request's headers are not.",
+        how="Each response's headers and body are searched for any nine characters in a row of the keys in its request, "
+        "whatever their case, also percent-encoded or in base64. A masked form with four characters is fine.",
+        fix="Name a key by its id or its last four characters; never put request headers into an error message.",
+        passive=_leak_1,
+    ),
+    Clause(
+        id="LEAK-4",
+        level=Level.MUST,
+        basis=Basis.HARDENING,
+        sources=("OWASP ASVS 16.5.1", "CWE-209"),
+        promise="No response shows a stack trace, a debug page or a database error.",
+        why="They tell an attacker which library to look up, and sometimes the secrets around it.",
+        how="Each response of the whole run is searched for the marks of unhandled errors of common stacks.",
+        fix="Turn debugging off, and let the outermost handler answer with the common error body.",
+        passive=_leak_4,
+    ),
+)

@@ -1,0 +1,193 @@
+"""SCOPE: which key may call which operation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+from authcontract_conformance._clause import Case, Clause, Steps
+from authcontract_conformance._exchange import Acquire, Exchange, Key, Need, Probe, Purpose
+from authcontract_conformance._needs import describe
+from authcontract_conformance._oracle import Reality, broken, describe_exchange
+from authcontract_conformance._patterns import denial, protected
+from authcontract_conformance._verdict import PASSED, Basis, Judgement, Level, Word, fail, inconclusive
+from authcontract_conformance._world import Item, World
+from authcontract_engine import Body, Object
+from authcontract_policy import Operation
+
+UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
+
+
+# --- SCOPE-1: the matrix -------------------------------------------------------------------------------------------
+
+
+def _may(operation: Operation, need: Need, world: World) -> Steps:
+    item = yield from world.item(operation, environment=need.environment)
+    key: Key = yield Acquire(need)
+    probe = world.request(operation, key, item, canary=world.canary(), label=describe(need))
+    exchange: Exchange = yield probe
+    reality = Reality(object=Object.OWN if item.exists else "unknown", body="unknown")
+    expectation = world.expect(probe, reality)
+    if exchange.succeeded or exchange.broken or expectation.accepts(exchange):
+        return inconclusive(broken(exchange)) if exchange.broken else PASSED
+    again: Exchange = yield probe
+    if again.succeeded:
+        return inconclusive(f"first {describe_exchange(exchange)}, then {describe_exchange(again)}")
+    judgement = expectation.judge(again, reason="a key that may was refused twice")
+    return judgement
+
+
+def _may_not(operation: Operation, need: Need, world: World) -> Steps:
+    item = yield from world.item(operation, environment=need.environment)
+    key: Key = yield Acquire(need)
+    probe = world.request(operation, key, item, canary=world.canary(), label=describe(need))
+    return (yield from denial(world, operation, item, probe))
+
+
+def _public(operation: Operation, world: World) -> Steps:
+    item = yield from world.item(operation)
+    exchange: Exchange = yield world.request(operation, None, item, label="no key")
+    if exchange.broken:
+        return inconclusive(broken(exchange))
+    if exchange.status not in (401, 403):
+        return PASSED
+    return fail(world.expect(exchange.probe).evidence(exchange), "an operation that needs no key asked for one")
+
+
+def _scope_1(world: World) -> Iterable[Case]:
+    for operation in world.operations:
+        if world.access.public(operation):
+            yield Case(f"{operation.label} without a key", partial(_public, operation))
+            continue
+        for need in world.access.sufficient(operation, world.environment):
+            yield Case(f"{operation.label} with {_held(need)}", partial(_may, operation, need))
+        for need in world.access.insufficient(operation, world.environment):
+            yield Case(f"{operation.label} with {_held(need)}", partial(_may_not, operation, need))
+
+
+def _held(need: Need) -> str:
+    held = " + ".join(sorted(need.scopes)) or need.kind
+    return f"{held} on plan {need.plan}" if need.plan else held
+
+
+# --- SCOPE-2: who may only read, changes nothing by any method -----------------------------------------------------
+
+
+def _readers(world: World) -> Iterable[tuple[Operation, Need]]:
+    """Return each operation that shows one object with a key that may call no unsafe operation at all."""
+    unsafe = [op for op in protected(world) if op.method in UNSAFE]
+    for operation in protected(world):
+        if operation.method != "GET" or not world.resources.steps(operation):
+            continue
+        for need in reversed(world.access.sufficient(operation, world.environment)):
+            if not any(world.access.permits(op, need) for op in unsafe):
+                yield operation, need
+                break
+
+
+def _by_any_method(operation: Operation, need: Need, method: str, world: World) -> Steps:
+    item = yield from world.item(operation)
+    key: Key = yield Acquire(need)
+    canary = world.canary()
+    content = world.settings.sampler.content(operation, method, canary)
+    before = yield from world.snapshot(operation, item)
+    if before.reader is None:
+        return inconclusive("nothing shows whether the object changed")
+    extra = (((b"X-Requested-With",), (b"XMLHttpRequest",)),)
+    probe = world.request(operation, key, item, method=method, body=content, extra=extra, label=f"{method} with a key that only reads")
+    exchange: Exchange = yield probe
+    after = yield from world.snapshot(operation, item)
+    if not before.changed(after):
+        return PASSED
+    expectation = world.expect(probe)
+    got = f"{describe_exchange(exchange)}, and {before.reader} shows a change"
+    return fail(expectation.evidence(exchange, got=got), "a key that only reads changed something")
+
+
+def _scope_2(world: World) -> Iterable[Case]:
+    for operation, need in _readers(world):
+        for method in (*UNSAFE, "GET"):
+            yield Case(f"{method} on {operation.path}", partial(_by_any_method, operation, need, method))
+
+
+def _nobody_only_reads(world: World) -> str | None:
+    return None if any(True for _ in _readers(world)) else "no key of this contract may only read"
+
+
+# --- SCOPE-5: refused before the body is looked at -----------------------------------------------------------------
+
+
+def _invalid_body(operation: Operation, need: Need, world: World) -> Steps:
+    item = yield from world.item(operation)
+    key: Key = yield Acquire(need)
+    probe = world.request(operation, key, item, body=b'{"', label=f"{describe(need)}, with a broken body")
+    before = yield from world.snapshot(operation, item)
+    exchange: Exchange = yield probe
+    after = yield from world.snapshot(operation, item)
+    expectation = world.expect(probe, Reality(body=Body.INVALID))
+    if before.changed(after):
+        return fail(expectation.evidence(exchange, got=f"{describe_exchange(exchange)}, and it was done"))
+    if exchange.broken:
+        return inconclusive(broken(exchange))
+    if expectation.accepts(exchange):
+        return PASSED
+    if exchange.status in (400, 415, 422):
+        return Judgement(
+            word=Word.WARN,
+            reason="the body was looked at before the key's rights were",
+            evidence=expectation.evidence(exchange),
+        )
+    return expectation.judge(exchange)
+
+
+def _scope_5(world: World) -> Iterable[Case]:
+    for operation in protected(world):
+        need = next(iter(world.access.insufficient(operation, world.environment)), None)
+        if need is not None and operation.request_body:
+            yield Case(f"{operation.label} with {_held(need)}", partial(_invalid_body, operation, need))
+
+
+def _no_bodies(world: World) -> str | None:
+    return None if any(True for _ in _scope_5(world)) else "no operation with a body is closed to any key"
+
+
+CLAUSES = (
+    Clause(
+        id="SCOPE-1",
+        level=Level.MUST,
+        basis=Basis.CONTRACT,
+        sources=("OWASP API5:2023", "OWASP ASVS 8.2.1"),
+        promise="Each key may call exactly the operations that the documentation gives it.",
+        why="One route registered under the wrong scope is the commonest hole of all, and nobody sees it from outside.",
+        how="For each operation: every minimal set of scopes that suffices must pass; everything but one of its scopes, "
+        "an unrelated scope and no scope must be refused, each on a victim of its own that is read before and after. "
+        "A denied call that shows or changes something fails, whatever it answered.",
+        fix="Take what an operation requires from one table, and refuse what has no row.",
+        cases=_scope_1,
+    ),
+    Clause(
+        id="SCOPE-2",
+        level=Level.MUST,
+        basis=Basis.CONTRACT,
+        sources=("OWASP API5:2023",),
+        promise="A key that may only read changes nothing, by any method.",
+        why="Frameworks route methods that nobody documented, and some of them write.",
+        how="With a key that may call no writing operation, every method is sent to an object of its own, documented or "
+        "not, with a body that would change it. The object must stay as it was.",
+        fix="Refuse by default: a method that is not listed for a route is not served by it.",
+        inapplicable=_nobody_only_reads,
+        cases=_scope_2,
+    ),
+    Clause(
+        id="SCOPE-5",
+        level=Level.SHOULD,
+        basis=Basis.HARDENING,
+        sources=("OWASP API5:2023", "OWASP ASVS 15.4.2"),
+        promise="Who may not call an operation is refused before the body is looked at.",
+        why="Validation before authorisation tells strangers how the API is built, and runs parsers for them.",
+        how="A key that may not sends a broken body. 403 passes; 400, 415 or 422 is a warning; an effect fails.",
+        fix="Check rights before the body is read.",
+        inapplicable=_no_bodies,
+        cases=_scope_5,
+    ),
+)

@@ -1,0 +1,100 @@
+"""TRANS: HTTPS only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+
+from authcontract_conformance._clause import Capability, Case, Clause, Steps
+from authcontract_conformance._exchange import Acquire, Delivery, Exchange, Key, Probe
+from authcontract_conformance._oracle import broken
+from authcontract_conformance._patterns import protected, reading_operation
+from authcontract_conformance._verdict import PASSED, Basis, Level, fail, inconclusive
+from authcontract_conformance._world import Asking, World
+from authcontract_policy import Cause, Operation
+
+
+def _over_plaintext(world: World, operation: Operation, state: str) -> Asking[tuple[Exchange, Probe, str | None]]:
+    """Send a request that TLS would serve over plaintext, with a key that is spent on it (R9)."""
+    item = yield from world.item(operation)
+    control = yield from world.control(operation, item)
+    key: Key = yield Acquire(world.need(operation, state=state, own=True))
+    probe = replace(world.request(operation, key, item, label=f"plain HTTP, {state} key"), channel="plain")
+    exchange: Exchange = yield probe
+    return exchange, control.probe, item.canary
+
+
+def _never_served(operation: Operation, state: str, world: World) -> Steps:
+    exchange, _, canary = yield from _over_plaintext(world, operation, state)
+    if exchange.delivery in (Delivery.REFUSED, Delivery.CLOSED):
+        return PASSED  # the same request was served over TLS just before, so the host is up
+    if not exchange.answered:
+        return inconclusive(broken(exchange))
+    shown = canary is not None and canary.encode() in exchange.body
+    if exchange.succeeded or shown:
+        return fail(world.expect(exchange.probe).evidence(exchange), "plain HTTP was served")
+    return PASSED
+
+
+def _trans_1(world: World) -> Iterable[Case]:
+    operation = reading_operation(world)
+    for state in ("active", "unknown"):
+        yield Case(f"{operation.label} over plain HTTP, {state} key", partial(_never_served, operation, state))
+    writer = next((op for op in protected(world) if op.method == "POST" and not world.resources.steps(op)), None)
+    if writer is not None and world.access.strongest(writer, world.environment) is not None:
+        yield Case(f"{writer.label} over plain HTTP", partial(_never_served, writer, "active"))
+
+
+def _never_redirected(world: World) -> Steps:
+    exchange, _, _ = yield from _over_plaintext(world, reading_operation(world), "active")
+    if exchange.delivery in (Delivery.REFUSED, Delivery.CLOSED):
+        return PASSED
+    if not exchange.answered:
+        return inconclusive(broken(exchange))
+    if 300 <= exchange.status < 400:  # noqa: PLR2004  RFC 9110 section 15.4
+        evidence = world.expect(exchange.probe).evidence(exchange)
+        return fail(evidence, "a redirect hides that the key has already crossed the network in clear")
+    return PASSED
+
+
+def _trans_2(world: World) -> Iterable[Case]:
+    yield Case("a request over plain HTTP", _never_redirected)
+
+
+def _redirect_is_documented(world: World) -> str | None:
+    for row in world.policy.errors.values():
+        if Cause.PLAINTEXT in row.when and any(300 <= status < 400 for status in row.statuses):  # noqa: PLR2004
+            return "the policy documents a redirect"
+    return None
+
+
+CLAUSES = (
+    Clause(
+        id="TRANS-1",
+        level=Level.MUST,
+        basis=Basis.CONTRACT,
+        sources=("OWASP ASVS 12.2.1", "draft-ietf-httpapi-privacy"),
+        promise="Nothing is served over plain HTTP.",
+        why="Whoever forgot the s has shown the key to everybody on the way, and nothing tells them.",
+        how="What works over TLS is sent over the plaintext port, with a key that is used for nothing else afterwards. A "
+        "success fails; no listener, a closed connection and any refusal pass.",
+        fix="Let no listener on port 80 reach the API, or let it refuse everything.",
+        needs=frozenset({Capability.PLAINTEXT}),
+        cases=_trans_1,
+    ),
+    Clause(
+        id="TRANS-2",
+        level=Level.MUST,
+        basis=Basis.CONTRACT,
+        sources=("OWASP ASVS 4.1.2", "draft-ietf-httpapi-privacy"),
+        promise="Plain HTTP is refused, not redirected.",
+        why="With a redirect the client works, and sends its key in clear with each request for years.",
+        how="A request over the plaintext port that is answered by a redirect fails, unless the policy documents one. The "
+        "redirect is not followed.",
+        fix="Answer 403 on the plaintext port of an API, or do not listen there.",
+        needs=frozenset({Capability.PLAINTEXT}),
+        inapplicable=_redirect_is_documented,
+        cases=_trans_2,
+    ),
+)

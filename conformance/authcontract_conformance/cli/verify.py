@@ -1,0 +1,163 @@
+"""`authcontract verify`: judge a deployment, or the reference server where no URL is given."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ._shared import COULD_NOT_RUN, FINDINGS, INTERRUPTED, USAGE, default_policy, is_interactive, load_contract, stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authcontract_conformance._events import Event
+    from authcontract_conformance._run import Options, Result
+    from authcontract_conformance._target import Target
+    from authcontract_policy import Loaded
+
+
+@click.command("verify", short_help="Judge a deployment, clause by clause.")
+@click.argument("url", required=False)
+@click.option("--policy", metavar="FILE", help="The policy; by default policy/synaptiq.yaml or policy.yaml here.")
+@click.option("--spec", metavar="FILE", help="The specification; by default the one that the policy names.")
+@click.option("--target", metavar="FILE", help="The target file: keys, plaintext address, trust.")
+@click.option("--only", multiple=True, metavar="CLAUSE", help="Judge this clause only; may be repeated.")
+@click.option("--skip", multiple=True, metavar="CLAUSE", help="Leave this clause out; may be repeated.")
+@click.option("--seed", default=1, show_default=True, help="Reproduces what is generated.")
+@click.option("--fault", metavar="NAME", help="Plant a fault in the embedded reference server.")
+@click.option("--no-fuzz", is_flag=True, help="Leave out what Schemathesis and Hypothesis generate.")
+@click.option("--max-requests", type=click.IntRange(min=1), help="End the run after so many requests.")
+@click.option("--max-time", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End the run then.")
+@click.option("--timeout", default=10.0, show_default=True, metavar="SECONDS", help="Wait so long for a response.")
+@click.option("--log", metavar="FILE", help="Where the event log goes; by default a new file in authcontract-runs/.")
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def command(  # noqa: PLR0913  one parameter an option
+    url: str | None,
+    policy: str | None,
+    spec: str | None,
+    target: str | None,
+    only: tuple[str, ...],
+    skip: tuple[str, ...],
+    seed: int,
+    fault: str | None,
+    max_requests: int | None,
+    max_time: float | None,
+    timeout: float,
+    log: str | None,
+    format_: str,
+    *,
+    no_fuzz: bool,
+) -> None:
+    """Judge a deployment by its documentation: every clause, with the evidence and a replay for every failure.
+
+    Without URL the embedded reference server is judged, over real TLS.
+    """
+    from authcontract_conformance._run import Options  # noqa: PLC0415  costs more than --help may
+    from authcontract_conformance.driver._driver import Budget  # noqa: PLC0415
+
+    loaded = load_contract(policy or default_policy(), spec)
+    _check_clauses((*only, *skip))
+    place = Path(log) if log else Path("authcontract-runs") / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S.%f}.ndjson"
+    again = "authcontract replay {log} {finding}".replace("{log}", str(place)) if url or target else _again(policy, fault, seed)
+    options = Options(
+        seed=seed,
+        only=frozenset(only),
+        skip=frozenset(skip),
+        server=("--fault", fault) if fault else (),
+        timeout=timeout,
+        budget=Budget(requests=max_requests, seconds=max_time),
+        fuzz=not no_fuzz,
+        command=tuple(sys.argv[1:]),
+        replay=again,
+    )
+    result = _judge(loaded, _target(loaded, url, target), options, place, format_)
+    if result.interrupted:
+        raise click.exceptions.Exit(INTERRUPTED)
+    from authcontract_conformance._verdict import EXIT_CODES  # noqa: PLC0415  costs more than --help may
+
+    code = EXIT_CODES[result.verdict]
+    raise click.exceptions.Exit(COULD_NOT_RUN if result.stopped and code != FINDINGS else code)
+
+
+def _again(policy: str | None, fault: str | None, seed: int) -> str:
+    """Return the command that repeats a finding on the embedded server, which is gone when the run is."""
+    parts = ["authcontract verify", *([f"--policy {policy}"] if policy else []), *([f"--fault {fault}"] if fault else [])]
+    return " ".join([*parts, f"--seed {seed}", "--only {clause}"])
+
+
+def _check_clauses(names: tuple[str, ...]) -> None:
+    from authcontract_conformance.clauses import catalogue  # noqa: PLC0415  costs more than --help may
+
+    for name in names:
+        if name not in catalogue():
+            import difflib  # noqa: PLC0415  only for a mistake
+
+            near = difflib.get_close_matches(name.upper(), catalogue(), n=1)
+            hint = f"; did you mean `{near[0]}`?" if near else ""
+            stop(f"there is no clause `{name}`{hint} `authcontract explain` lists them", USAGE)
+
+
+def _target(loaded: Loaded, url: str | None, file: str | None) -> Target | None:
+    """Return the deployment to judge, or None for the embedded server."""
+    if file is None:
+        if url is None:
+            return None
+        stop(f"`{url}` needs keys to be judged: write a target file and give it with --target FILE", USAGE)
+    from authcontract_conformance._target import load_target  # noqa: PLC0415  costs more than --help may
+
+    assert loaded.policy is not None  # noqa: S101  load_contract ends otherwise
+    target, problems = load_target(Path(file), loaded.policy, url)
+    if target is None:
+        from ._shared import show  # noqa: PLC0415  beside its only use
+
+        show(problems)
+        raise click.exceptions.Exit(USAGE)
+    return target
+
+
+def _judge(loaded: Loaded, target: Target | None, options: Options, log: Path, format_: str) -> Result:
+    from rich.console import Console  # noqa: PLC0415  costs more than --help may
+
+    from authcontract_conformance._run import SetupError, verify  # noqa: PLC0415
+    from authcontract_conformance.driver._control import ControlError  # noqa: PLC0415
+    from authcontract_conformance.driver._launch import LaunchError  # noqa: PLC0415
+    from authcontract_conformance.reports._log import EventLog, LogError  # noqa: PLC0415
+    from authcontract_conformance.reports._summary import summary  # noqa: PLC0415
+    from authcontract_conformance.reports._terminal import Terminal  # noqa: PLC0415
+
+    with ExitStack() as stack:
+        try:
+            sinks: list[Callable[[Event], None]] = [stack.enter_context(EventLog(log))]
+            if format_ == "text":
+                out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+                sinks.append(stack.enter_context(Terminal(out, err, progress=is_interactive())))
+
+            def emit(event: Event) -> None:
+                for sink in sinks:
+                    sink(event)
+
+            result = asyncio.run(_interruptible(verify(loaded, target, options, emit)))
+        except (SetupError, LaunchError, ControlError, LogError) as error:
+            stop(str(error), COULD_NOT_RUN)
+    if format_ == "json":
+        click.echo(json.dumps(summary(result), ensure_ascii=False))
+    else:
+        click.echo(f"Log: {log}", err=True)
+    return result
+
+
+async def _interruptible(run: object) -> Result:
+    """Let Ctrl-C end the run as a whole, so that it can still say what it found."""
+    task = asyncio.ensure_future(run)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    return await task

@@ -1,0 +1,118 @@
+"""The reference server's control port: its clock, and keys without asking the API for them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from authcontract_conformance._exchange import Need
+from authcontract_engine import KeyRecord
+
+from ._keys import Issued
+from ._wire import Origin, Pool
+
+#: The control port answers at once; longer means that the server is gone.
+TIMEOUT = 10.0
+
+
+class ControlError(Exception):
+    """The control port did not do what it was asked."""
+
+
+class Control:
+    """A client of the control port; also the key source and the clock of a target that has one."""
+
+    makes_organisations = True
+    frozen = True
+    movable = True
+
+    def __init__(self, origin: Origin, token: str) -> None:
+        self._pool = Pool(origin, size=8, timeout=TIMEOUT)
+        self._token = token
+        self._now = 0.0
+
+    def __repr__(self) -> str:
+        return f"Control({self._pool.origin.authority})"
+
+    async def call(self, method: str, path: str, body: Any = None) -> Any:
+        """Call the control port and return its JSON answer; raises `ControlError`."""
+        content = b"" if body is None else json.dumps(body).encode()
+        head = (
+            f"{method} {path} HTTP/1.1\r\nHost: {self._pool.origin.authority}\r\n"
+            f"Authorization: Bearer {self._token}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(content)}\r\n\r\n"
+        )
+        answer = await self._pool.send(head.encode() + content, head=False)
+        if not 200 <= answer.status < 300:  # noqa: PLR2004  RFC 9110 section 15.3
+            raise ControlError(f"{method} {path}: {answer.problem or answer.status}")
+        return json.loads(answer.body) if answer.body else None
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._pool.close()
+
+    # --- the clock ---
+
+    def now(self) -> float:
+        """Return the server's time as of the last call that moved or read it."""
+        return self._now
+
+    async def freeze(self) -> None:
+        """Stop the server's clock, so that only `advance` moves it."""
+        self._now = float((await self.call("POST", "/clock/freeze"))["now"])
+
+    async def advance(self, seconds: float) -> None:
+        """Move the server's clock forward."""
+        self._now = float((await self.call("POST", "/clock/advance", {"seconds": seconds}))["now"])
+
+    # --- keys ---
+
+    async def issue(self, need: Need, organisation: str) -> Issued:
+        """Issue a key of any organisation."""
+        answer = await self.call(
+            "POST",
+            "/keys",
+            {
+                "organisation": organisation,
+                "environment": need.environment,
+                "kind": need.kind,
+                "scopes": sorted(need.scopes),
+                "plan": need.plan,
+            },
+        )
+        return _issued(answer, need, organisation)
+
+    async def rotate(self, record: KeyRecord) -> tuple[KeyRecord, Issued]:
+        """Rotate a key as the dashboard would."""
+        answer = await self.call("POST", f"/keys/{record.id}/rotate")
+        need = Need(
+            environment=record.environment, kind=record.kind, scopes=record.scopes, plan=record.plan
+        )
+        new = _issued(answer, need, record.organisation)
+        lineage = record.lineage or record.id
+        old = replace(record, rotated_at=self._now, grace=answer.get("grace"), lineage=lineage)
+        return old, Issued(replace(new.record, lineage=lineage), new.secret)
+
+    async def revoke(self, record: KeyRecord) -> KeyRecord:
+        """Revoke a key as the dashboard would."""
+        await self.call("DELETE", f"/keys/{record.id}")
+        return replace(record, revoked_at=self._now)
+
+
+def _issued(answer: Any, need: Need, organisation: str) -> Issued:
+    record = KeyRecord(
+        id=answer["id"],
+        digest="",
+        kind=need.kind,
+        scopes=need.scopes,
+        plan=need.plan,
+        environment=need.environment,
+        organisation=organisation,
+        user=answer.get("user"),
+        application=answer.get("application"),
+        lineage=answer.get("lineage") or answer["id"],
+        issued_at=float(answer["issued_at"]),
+        expires_at=answer.get("expires_at"),
+    )
+    return Issued(record, answer["secret"].encode())

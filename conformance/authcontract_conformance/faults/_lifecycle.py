@@ -1,0 +1,257 @@
+"""Faults of a key's life: issuing, rotating, revoking, and what happens when time passes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from authcontract_conformance.reference import Call, Identity, Outcome, Seams, Server
+from authcontract_engine import KeyRecord, KeyState, Request
+
+from ._fault import Family, Fault, Plant
+from ._tools import altered, may_write, remembering
+
+_HOUR: Final = 3600.0
+#: Seconds for which the careless cache believes what it saw, and for which a new key is not known everywhere.
+_CACHE: Final = 60.0
+
+
+def _late(seams: Seams) -> Seams:
+    def unknown_at_first(server: Server, record: KeyRecord, now: float) -> KeyRecord | None:
+        allowed = server.contract.policy.keys.takes_effect_within or 0
+        return None if now < record.issued_at + allowed + _CACHE else record
+
+    return altered(seams, unknown_at_first)
+
+
+def _shown_again(seams: Seams) -> Seams:
+    seams, secrets = remembering(seams)
+
+    def show(value: Any) -> Any:
+        if isinstance(value, list):
+            return [show(inner) for inner in value]
+        if not isinstance(value, dict):
+            return value
+        shown = {name: show(inner) for name, inner in value.items()}
+        secret = secrets.get(str(value.get("id")))
+        return shown if secret is None else {**shown, "secret": secret.decode()}
+
+    def perform(server: Server, call: Call) -> Outcome:
+        outcome = seams.perform(server, call)
+        if call.request.method != b"GET" or not server.keyring.manages(call.operation):
+            return outcome
+        return replace(outcome, body=json.dumps(show(json.loads(outcome.body))).encode())
+
+    return replace(seams, perform=perform)
+
+
+def _is_successor(record: KeyRecord) -> bool:
+    return record.lineage not in {"", record.id}
+
+
+def _successor_gets(choose: Callable[[Server, KeyRecord], frozenset[str]]) -> Plant:
+    """Give the new key other scopes than the old one had."""
+
+    def plant(seams: Seams) -> Seams:
+        def alter(server: Server, record: KeyRecord, _now: float) -> KeyRecord:
+            return replace(record, scopes=choose(server, record)) if _is_successor(record) else record
+
+        return altered(seams, alter)
+
+    return plant
+
+
+def _least(server: Server, record: KeyRecord) -> frozenset[str]:
+    """Return no scope, or where a key must hold one, one that may read nothing that the old one could."""
+    resolution = server.contract.resolution
+    unlike = [scope for scope in resolution.scopes if not record.scopes & resolution.closure[scope]]
+    return frozenset() if not unlike else frozenset(unlike[:1])
+
+
+def _most(server: Server, _record: KeyRecord) -> frozenset[str]:
+    return frozenset(server.contract.resolution.scopes)
+
+
+def _while_in_grace(change: Callable[[KeyRecord], KeyRecord]) -> Plant:
+    def plant(seams: Seams) -> Seams:
+        def alter(_server: Server, record: KeyRecord, _now: float) -> KeyRecord:
+            return record if record.rotated_at is None else change(record)
+
+        return altered(seams, alter)
+
+    return plant
+
+
+def _longer(record: KeyRecord) -> KeyRecord:
+    return replace(record, grace=(record.grace or 0.0) + _HOUR)
+
+
+def _shorter(record: KeyRecord) -> KeyRecord:
+    return replace(record, grace=max(0.0, (record.grace or 0.0) - _HOUR))
+
+
+def _at_once(record: KeyRecord) -> KeyRecord:
+    return replace(record, grace=0.0)
+
+
+def _revoking_waits(record: KeyRecord) -> KeyRecord:
+    return replace(record, revoked_at=None)
+
+
+def _kin(server: Server, record: KeyRecord) -> list[KeyRecord]:
+    return [other for other in server.keyring.records.all() if other.lineage == record.lineage and other.id != record.id]
+
+
+def _falls_with_old(seams: Seams) -> Seams:
+    def alter(server: Server, record: KeyRecord, _now: float) -> KeyRecord:
+        revoked = [other.revoked_at for other in _kin(server, record) if other.revoked_at is not None]
+        return replace(record, revoked_at=min(revoked)) if revoked else record
+
+    return altered(seams, alter)
+
+
+def _ends_with_old(seams: Seams) -> Seams:
+    def alter(server: Server, record: KeyRecord, now: float) -> KeyRecord:
+        over = any(server.contract.state(other, now) is KeyState.EXPIRED for other in _kin(server, record))
+        return replace(record, revoked_at=now) if over else record
+
+    return altered(seams, alter)
+
+
+def _cached(seams: Seams) -> Seams:
+    believed: dict[str, tuple[float, KeyRecord]] = {}
+
+    def remember(server: Server, record: KeyRecord, now: float) -> KeyRecord:
+        since, old = believed.get(record.id, (now, record))
+        if server.contract.state(record, now) in {KeyState.ACTIVE, KeyState.GRACE} or now > since + _CACHE:
+            believed[record.id] = (now, record)
+            return record
+        return old
+
+    return altered(seams, remember)
+
+
+def _for_connection(seams: Seams) -> Seams:
+    believed: dict[tuple[int, str], KeyRecord] = {}
+    current = 0
+
+    def transport(server: Server, message: Any) -> Any:
+        nonlocal current
+        current = message.connection
+        return seams.transport(server, message)
+
+    def authenticate(server: Server, request: Request, now: float) -> Identity:
+        identity = seams.authenticate(server, request, now)
+        key = identity.key
+        if key is None:
+            return identity
+        if server.contract.state(key, now) in {KeyState.ACTIVE, KeyState.GRACE}:
+            believed[current, key.id] = key
+        return Identity(identity.reading, believed.get((current, key.id), key))
+
+    return replace(seams, transport=transport, authenticate=authenticate)
+
+
+def _reading_only(seams: Seams) -> Seams:
+    def alter(server: Server, record: KeyRecord, _now: float) -> KeyRecord:
+        dead = record.revoked_at is not None and not may_write(server, record)
+        return replace(record, revoked_at=None) if dead else record
+
+    return altered(seams, alter)
+
+
+FAULTS: Final = (
+    Fault(
+        name="new-key-late",
+        sentence="A new key is known everywhere a minute later",
+        family=Family.DEPLOYMENT,
+        clauses=("LIFE-1",),
+        plant=_late,
+    ),
+    Fault(
+        name="key-shown-again",
+        sentence="The list of keys shows them in full",
+        family=Family.IMPLEMENTATION,
+        clauses=("LIFE-2",),
+        plant=_shown_again,
+    ),
+    Fault(
+        name="rotation-drops-scope",
+        sentence="The new key may less than the one that it replaces",
+        family=Family.IMPLEMENTATION,
+        clauses=("LIFE-3",),
+        plant=_successor_gets(_least),
+    ),
+    Fault(
+        name="rotation-widens-scope",
+        sentence="The new key may everything, whatever the one that it replaces could",
+        family=Family.IMPLEMENTATION,
+        clauses=("LIFE-3",),
+        plant=_successor_gets(_most),
+    ),
+    Fault(
+        name="no-grace",
+        sentence="The old key dies when it is rotated",
+        family=Family.IMPLEMENTATION,
+        clauses=("LIFE-4",),
+        plant=_while_in_grace(_at_once),
+    ),
+    Fault(
+        name="grace-an-hour-short",
+        sentence="The old key dies an hour before its grace is over",
+        family=Family.IMPLEMENTATION,
+        clauses=("LIFE-4",),
+        plant=_while_in_grace(_shorter),
+    ),
+    Fault(
+        name="grace-an-hour-long",
+        sentence="The old key lives for an hour after its grace",
+        family=Family.IMPLEMENTATION,
+        clauses=("LIFE-5",),
+        plant=_while_in_grace(_longer),
+    ),
+    Fault(
+        name="new-key-ends-with-old",
+        sentence="When the old key's grace is over the new one stops as well",
+        family=Family.IMPLEMENTATION,
+        clauses=("LIFE-5",),
+        plant=_ends_with_old,
+    ),
+    Fault(
+        name="revoking-waits-for-grace",
+        sentence="Revoking an old key early does nothing until its grace is over",
+        family=Family.IMPLEMENTATION,
+        clauses=("LIFE-6",),
+        plant=_while_in_grace(_revoking_waits),
+    ),
+    Fault(
+        name="revoking-takes-both",
+        sentence="Revoking the old key revokes the new one with it",
+        family=Family.IMPLEMENTATION,
+        clauses=("LIFE-6",),
+        plant=_falls_with_old,
+    ),
+    Fault(
+        name="revocation-cached",
+        sentence="A key that was used is believed for a minute after it was revoked",
+        family=Family.DEPLOYMENT,
+        clauses=("LIFE-7",),
+        plant=_cached,
+    ),
+    Fault(
+        name="revoked-on-new-connections-only",
+        sentence="On a connection that is open already a revoked key goes on working",
+        family=Family.LIBRARY,
+        clauses=("LIFE-7",),
+        plant=_for_connection,
+    ),
+    Fault(
+        name="revoked-key-reads",
+        sentence="Revoking is checked for keys that may write, and forgotten for those that only read",
+        family=Family.IMPLEMENTATION,
+        clauses=("LIFE-7",),
+        plant=_reading_only,
+    ),
+)

@@ -1,0 +1,177 @@
+"""Faults of what a key may do, and of the order in which that is found out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Final
+
+from authcontract_conformance.reference import Answer, Call, Outcome, Seams, Server
+from authcontract_engine import Body, Decision, Facts
+from authcontract_policy import Cause, Operation
+
+from ._fault import Family, Fault, Plant
+from ._tools import at_scope, carry_out, carry_out_as, closed, lets, may_write
+
+
+def _writers_delete(seams: Seams) -> Seams:
+    def through(server: Server, call: Call, decision: Decision) -> bool:
+        deletes = call.request.method == b"DELETE"
+        return deletes and decision.cause is Cause.INSUFFICIENT_SCOPE and may_write(server, call.key)
+
+    return lets(seams, through)
+
+
+def _hardest(server: Server) -> Operation | None:
+    """Return the reading operation that the fewest scopes suffice for."""
+    resolution = server.contract.resolution
+
+    def openness(operation: Operation) -> int:
+        grant = resolution.grants.get((operation.id, None))
+        wanted = frozenset().union(*(grant.alternatives or ())) if grant is not None else frozenset()
+        return sum(1 for scope in resolution.scopes if wanted & resolution.closure[scope])
+
+    reading = [operation for operation in closed(server) if operation.method == "GET"]
+    return min(reading, key=openness, default=None)
+
+
+def _one_open(seams: Seams) -> Seams:
+    def through(server: Server, call: Call, decision: Decision) -> bool:
+        return decision.cause is Cause.INSUFFICIENT_SCOPE and call.reading.operation == _hardest(server)
+
+    return lets(seams, through)
+
+
+def _one_shut(seams: Seams) -> Seams:
+    """Refuse the last reading operation as if the key lacked a scope."""
+
+    def authorise(server: Server, call: Call, facts: Facts) -> Decision:
+        decision = seams.authorise(server, call, facts)
+        shut = next((op for op in reversed(closed(server)) if op.method == "GET"), None)
+        if not decision.allowed or call.reading.operation != shut:
+            return decision
+        powerless = None if call.key is None else replace(call.key, scopes=frozenset())
+        return seams.authorise(server, call, replace(facts, key=powerless))
+
+    return replace(seams, authorise=authorise)
+
+
+def _done_though_denied(method: str) -> Plant:
+    def plant(seams: Seams) -> Seams:
+        def respond(server: Server, call: Call, decision: Decision, outcome: Outcome | None) -> Answer:
+            if at_scope(decision) and call.request.method == method.encode():
+                carry_out(server, call)
+            return seams.respond(server, call, decision, outcome)
+
+        return replace(seams, respond=respond)
+
+    return plant
+
+
+def _readers_patch(seams: Seams) -> Seams:
+    def through(_server: Server, call: Call, decision: Decision) -> bool:
+        return call.request.method == b"PATCH" and decision.cause is Cause.INSUFFICIENT_SCOPE
+
+    return lets(seams, through)
+
+
+def _get_with_body(seams: Seams) -> Seams:
+    def perform(server: Server, call: Call) -> Outcome:
+        item = call.sight.item
+        if call.request.method in {b"GET", b"HEAD"} and item is not None and call.message.body:
+            sent = json.loads(call.message.body)
+            item.change(sent if isinstance(sent, dict) else {}, call.now)
+        return seams.perform(server, call)
+
+    return replace(seams, perform=perform)
+
+
+def _post_on_item(seams: Seams) -> Seams:
+    """Serve a POST that nobody documented by the handler that changes the item, before any right is looked up."""
+
+    def respond(server: Server, call: Call, decision: Decision, outcome: Outcome | None) -> Answer:
+        if decision.cause is Cause.METHOD_NOT_ALLOWED and call.request.method == b"POST" and call.key is not None:
+            carry_out_as(server, call, b"PATCH")
+        return seams.respond(server, call, decision, outcome)
+
+    return replace(seams, respond=respond)
+
+
+def _validated_first(seams: Seams) -> Seams:
+    def authorise(server: Server, call: Call, facts: Facts) -> Decision:
+        decision = seams.authorise(server, call, facts)
+        if not at_scope(decision) or call.reading.operation is None:
+            return decision
+        server.inspect(call)
+        return _refused_for_body(server, call, decision) if call.body is Body.INVALID else decision
+
+    return replace(seams, authorise=authorise)
+
+
+def _refused_for_body(server: Server, call: Call, decision: Decision) -> Decision:
+    """Return the refusal for a bad body in the place of another one."""
+    rows = server.contract.policy.errors.items()
+    name, row = next(((n, r) for n, r in rows if Cause.INVALID_BODY in r.when), (None, None))
+    return replace(
+        decision, cause=Cause.INVALID_BODY, error=name, statuses=row.statuses if row is not None else (400,)
+    )
+
+
+FAULTS: Final = (
+    Fault(
+        name="writers-may-delete",
+        sentence="Whoever may change something may delete everything",
+        family=Family.IMPLEMENTATION,
+        clauses=("SCOPE-1",),
+        plant=_writers_delete,
+    ),
+    Fault(
+        name="one-operation-open",
+        sentence="The reading operation that asks for most is open to every key",
+        family=Family.IMPLEMENTATION,
+        clauses=("SCOPE-1",),
+        plant=_one_open,
+    ),
+    Fault(
+        name="one-operation-shut",
+        sentence="One reading operation is refused to keys that may call it",
+        family=Family.IMPLEMENTATION,
+        clauses=("SCOPE-1",),
+        plant=_one_shut,
+    ),
+    Fault(
+        name="deleted-though-denied",
+        sentence="A DELETE that the key may not send is answered 403, and the object is gone",
+        family=Family.IMPLEMENTATION,
+        clauses=("SCOPE-1", "SCOPE-2"),
+        plant=_done_though_denied("DELETE"),
+    ),
+    Fault(
+        name="changed-though-denied",
+        sentence="A PATCH that the key may not send is answered 403, and the object has changed",
+        family=Family.IMPLEMENTATION,
+        clauses=("SCOPE-1", "SCOPE-2"),
+        plant=_done_though_denied("PATCH"),
+    ),
+    Fault(
+        name="readers-may-patch",
+        sentence="A key that may only read can change objects by PATCH",
+        family=Family.IMPLEMENTATION,
+        clauses=("SCOPE-1", "SCOPE-2"),
+        plant=_readers_patch,
+    ),
+    Fault(
+        name="post-before-rights",
+        sentence="An undocumented POST on an object changes it and is then answered as if it did not exist",
+        family=Family.LIBRARY,
+        clauses=("SCOPE-2",),
+        plant=_post_on_item,
+    ),
+    Fault(
+        name="body-before-scope",
+        sentence="The framework validates the body before the key's rights are looked up",
+        family=Family.LIBRARY,
+        clauses=("SCOPE-5",),
+        plant=_validated_first,
+    ),
+)

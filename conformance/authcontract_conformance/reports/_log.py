@@ -1,0 +1,57 @@
+"""The event log: one line an event, flushed as it happens, so that nothing is lost on a crash or Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+from authcontract_conformance._events import Event, to_json
+
+
+class LogError(Exception):
+    """A log cannot be written or read; the text says which and why."""
+
+
+class EventLog:
+    """An open log file; use it as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file: TextIO = path.open("w", encoding="utf-8")
+        except OSError as error:
+            raise LogError(f"the log `{path}` cannot be written: {error.strerror}") from error
+
+    def __enter__(self) -> EventLog:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._file.close()
+
+    def __call__(self, event: Event) -> None:
+        """Write one event."""
+        try:
+            self._file.write(json.dumps(to_json(event), ensure_ascii=False, separators=(",", ":")) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise LogError(f"the log `{self.path}` cannot be written: {error.strerror}") from error
+
+
+def read_log(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the events of a log, checked line by line; raises `LogError` with the line."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    event = json.loads(line)
+                except ValueError:
+                    raise LogError(f"{path}:{number}: this line is no event; was the log cut off?") from None
+                if not isinstance(event, dict) or "event" not in event:
+                    raise LogError(f"{path}:{number}: this line is no event")
+                yield event
+    except (OSError, UnicodeDecodeError) as error:
+        raise LogError(f"the log `{path}` cannot be read: {getattr(error, 'strerror', None) or error}") from error

@@ -1,0 +1,26 @@
+"""The result of a run as one JSON object (`verify.schema.json`), for programs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from authcontract_conformance._run import Result
+
+
+def summary(result: Result) -> dict[str, Any]:
+    """Return the object that `verify --format json` prints."""
+    return {
+        "verdict": result.verdict.value,
+        "counts": dict(result.counts),
+        "clauses": {verdict.clause: verdict.word.value for verdict in result.clauses},
+        "findings": [asdict(finding) for finding in result.findings],
+        "requests": result.requests,
+        "seconds": result.seconds,
+        "seed": result.seed,
+        "policy": asdict(result.policy),
+        "specification": asdict(result.specification),
+        "target": result.target,
+        "stopped": result.stopped,
+        "interrupted": result.interrupted,
+    }

@@ -1,0 +1,224 @@
+"""The terminal: findings as they are found, a line a clause, and one closing sentence. Made for 80 columns."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from authcontract_conformance._events import (
+    CaseJudged,
+    ClauseJudged,
+    Event,
+    Found,
+    PhaseStarted,
+    PolicyLine,
+    RunFinished,
+    RunStarted,
+    Trouble,
+)
+
+#: Word -> glyph and colour; the word always stands beside the glyph.
+LOOKS: Mapping[str, tuple[str, str]] = {
+    "pass": ("✔", "green"),
+    "fail": ("✘", "bold red"),
+    "warn": ("!", "yellow"),
+    "unspecified": ("~", "cyan"),
+    "inconclusive": ("?", "magenta"),
+    "skipped": ("–", "dim"),
+    "waived": ("w", "dim"),
+}
+VERDICTS: Mapping[str, tuple[str, str]] = {
+    "conformant": ("Conformant", "bold green"),
+    "not conformant": ("Not conformant", "bold red"),
+    "inconclusive": ("Inconclusive", "bold magenta"),
+}
+#: Seconds between two lines of life where there is no bar.
+HEARTBEAT = 10.0
+#: Lines of HTTP that a finding shows.
+SHOWN = 12
+
+
+class Terminal:
+    """Prints a run to a console, with a bar on standard error where that is a terminal."""
+
+    def __init__(self, out: Console, err: Console, *, progress: bool, passes: bool = True) -> None:
+        self._out = out
+        self._err = err
+        self._passes = passes
+        self._clauses: list[ClauseJudged] = []
+        self._findings = 0
+        self._done = self._cases = 0
+        self._beat = time.monotonic()
+        self._log = ""
+        self._bar = _bar(err) if progress else None
+        self._task = self._bar.add_task("", total=None, start=True) if self._bar else None
+
+    def __enter__(self) -> Terminal:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        match event:
+            case RunStarted():
+                self._out.print(_heading(event))
+            case PhaseStarted(phase=phase, cases=cases):
+                self._cases += cases
+                self._note(f"{phase}: {cases} cases")
+                if self._bar is not None and self._task is not None:
+                    self._bar.update(self._task, total=self._cases, description=phase)
+            case CaseJudged(clause=clause):
+                self._done += 1
+                self._advance(clause)
+            case Found():
+                self._findings += 1
+                self._out.print(finding(event))
+            case ClauseJudged():
+                self._clauses.append(event)
+            case Trouble(where=where, what=what):
+                self._out.print(Text(f"! {where}: {what}", style="yellow"))
+            case RunFinished():
+                if self._bar:
+                    self._bar.stop()
+                self._out.print(clause_table(self._clauses))
+                self._out.print(_closing(event, self._clauses))
+            case _:
+                pass
+
+    def _advance(self, clause: str) -> None:
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=self._done, description=clause)
+        elif time.monotonic() - self._beat > HEARTBEAT:
+            self._beat = time.monotonic()
+            self._note(f"{self._done} of {self._cases} cases, now {clause}")
+
+    def _note(self, text: str) -> None:
+        if self._bar is None:
+            self._err.print(Text(text, style="dim"))
+
+
+def _bar(console: Console) -> Progress:
+    columns = (
+        TextColumn("{task.description:<9}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    return Progress(*columns, console=console, transient=True, expand=True)
+
+
+def _heading(event: RunStarted) -> RenderableType:
+    lines = Text()
+    lines.append("authcontract", style="bold")
+    lines.append(f" judges {event.target} by {event.policy.file}\n")
+    lines.append(f"{event.specification.file} · {len(event.clauses)} clauses · seed {event.seed}\n", style="dim")
+    return lines
+
+
+def clause_table(clauses: list[ClauseJudged]) -> RenderableType:
+    """Return a line a clause: verdict, id, promise, and the reason where it is no pass."""
+    table = Table.grid(padding=(0, 1), expand=True)
+    table.add_column(width=14, no_wrap=True)
+    table.add_column(width=8, no_wrap=True)
+    table.add_column(ratio=1)
+    table.add_column(justify="right", no_wrap=True)
+    for clause in clauses:
+        glyph, style = LOOKS[clause.word]
+        word = clause.word if clause.applicable else "not applicable"
+        text = Text(clause.promise)
+        if clause.reason and clause.word != "pass":
+            text.append(f"\n{clause.reason}", style="dim italic")
+        table.add_row(
+            Text(f"{glyph} {word}" if clause.applicable else word, style=style if clause.applicable else "dim"),
+            Text(clause.clause, style="bold" if clause.word == "fail" else ""),
+            text,
+            Text(str(clause.cases) if clause.cases else "", style="dim"),
+        )
+    return Padding(table, (1, 0))
+
+
+def finding(found: Found) -> RenderableType:
+    """Return a finding: the plain sentence first, then both sides, the policy's line, and the HTTP below."""
+    glyph, style = LOOKS[found.word]
+    head = Text()
+    head.append(f"{glyph} {found.id} ", style=style)
+    head.append(f"{found.clause} ", style="bold")
+    head.append(f"{found.subject}  ")
+    head.append(f"{found.word}, {found.level}", style="dim")
+    table = Table.grid(padding=(0, 1), expand=True)
+    table.add_column(width=9, no_wrap=True, style="dim")
+    table.add_column(ratio=1)
+    table.add_row("promise", found.promise)
+    table.add_row("expected", Text(found.expected, style="green"))
+    table.add_row("got", Text(found.got, style="red" if found.word == "fail" else "yellow"))
+    if found.reason:
+        table.add_row("that is", found.reason)
+    if found.policy:
+        table.add_row("policy", _excerpt(found.policy))
+    if found.source:
+        table.add_row("source", found.source)
+    if found.request:
+        table.add_row("request", _http(found.request))
+        table.add_row("answer", _http(found.response))
+    if found.control_request:
+        table.add_row("control", _http(f"{found.control_request.splitlines()[0]}  ->  {found.control_response.splitlines()[0]}"))
+    table.add_row("again", found.replay)
+    return Group(head, Padding(table, (0, 0, 1, 2)))
+
+
+def _excerpt(line: PolicyLine) -> RenderableType:
+    """Return where the policy demands it, with carets under the words."""
+    gutter = len(str(line.line))
+    start = max(0, line.column - 1)
+    cut = line.text[: start + 60]
+    carets = " " * start + "^" * max(1, min(line.end, len(cut) + 1) - line.column)
+    text = Text(no_wrap=True, overflow="ellipsis")
+    text.append(f"{line.file}:{line.line}:{line.column}\n")
+    text.append(f"{line.line} | ", style="blue")
+    text.append(f"{cut}\n")
+    text.append(" " * gutter + " | ", style="blue")
+    text.append(carets, style="bold")
+    return text
+
+
+def _http(text: str) -> RenderableType:
+    lines = text.splitlines()
+    more = [f"… {len(lines) - SHOWN} more lines"] if len(lines) > SHOWN else []
+    return Text("\n".join([*lines[:SHOWN], *more]), style="dim", overflow="fold")
+
+
+def _closing(event: RunFinished, clauses: list[ClauseJudged]) -> RenderableType:
+    words, style = VERDICTS[event.verdict]
+    counted = {**event.counts, "skipped": sum(1 for c in clauses if c.word == "skipped" and c.applicable)}
+    names: Mapping[str, Any] = {
+        "fail": "failed",
+        "warn": "warned",
+        "pass": "passed",
+        "unspecified": "unspecified",
+        "inconclusive": "inconclusive",
+        "skipped": "not tested",
+        "waived": "waived",
+    }
+    parts = [f"{counted[word]} {name}" for word, name in names.items() if counted.get(word)]
+    meaningless = sum(1 for clause in clauses if not clause.applicable)
+    if meaningless:
+        parts.append(f"{meaningless} not applicable")
+    text = Text()
+    text.append(f"{words}: ", style=style)
+    text.append(f"of {len(clauses)} clauses {', '.join(parts) or 'none was tested'}; ")
+    text.append(f"{event.requests} requests in {event.seconds:.1f} s")
+    if event.interrupted:
+        text.append("\nInterrupted: what was found so far stands above.", style="yellow")
+    return text
