@@ -6,15 +6,15 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import parse_qsl
 
-from authcontract_conformance.reference import Answer, Call, Identity, Message, Seams, Server, Sight
 from authcontract_engine import Decision, KeyRecord, Object, Request
 from authcontract_policy import Cause
+
+from authcontract_conformance.reference import Answer, Call, Identity, Message, Seams, Server, Sight
 
 from ._fault import Family, Fault, Plant
 from ._tools import (
     Onward,
     altered,
-    at_key,
     chosen,
     header,
     known,
@@ -92,8 +92,10 @@ def _exact_scheme(seams: Seams) -> Seams:
 def _anything_goes(seams: Seams) -> Seams:
     def authenticate(server: Server, request: Request, now: float) -> Identity:
         identity = seams.authenticate(server, request, now)
-        if identity.key is None and identity.reading.presented.digest is not None:
-            return Identity(identity.reading, max(server.keyring.records.all(), key=lambda key: key.issued_at, default=None))
+        digest = identity.reading.presented.digest
+        issued = server.keyring.records.all()
+        if identity.key is None and digest is not None and issued:
+            return Identity(identity.reading, replace(issued[-1], digest=digest))
         return identity
 
     return replace(seams, authenticate=authenticate)
@@ -104,9 +106,7 @@ def _revoked_lives(seams: Seams) -> Seams:
 
 
 def _never_expires(seams: Seams) -> Seams:
-    return altered(
-        seams, lambda _server, record, _now: replace(record, rotated_at=None, grace=None, expires_at=None)
-    )
+    return altered(seams, lambda _server, record, _now: replace(record, rotated_at=None, grace=None, expires_at=None))
 
 
 def _id_for_key(seams: Seams) -> Seams:
@@ -125,7 +125,9 @@ def _truncated(seams: Seams) -> Seams:
 
 def _extended(seams: Seams) -> Seams:
     seams, secrets = remembering(seams)
-    return lenient(seams, lambda _server, key: next((whole for whole in secrets.values() if key.startswith(whole)), None))
+    return lenient(
+        seams, lambda _server, key: next((whole for whole in secrets.values() if key.startswith(whole)), None)
+    )
 
 
 def _any_case(seams: Seams) -> Seams:

@@ -6,9 +6,10 @@ import base64
 from dataclasses import replace
 from typing import Any, Final
 
-from authcontract_conformance.reference import Answer, Call, Message, Seams, Server
 from authcontract_engine import Body, Decision
 from authcontract_policy import Cause
+
+from authcontract_conformance.reference import Answer, Call, Message, Seams, Server
 
 from ._fault import Family, Fault, Plant
 from ._tools import Onward, answering, at_key, at_scope, is_refused_key, passing, presented, rewritten, texts, without

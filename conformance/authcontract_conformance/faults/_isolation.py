@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from authcontract_conformance.reference import Call, Outcome, Seams, Server, Sight
 from authcontract_engine import Decision, Object
 from authcontract_policy import Cause
+
+from authcontract_conformance.reference import Call, Outcome, Seams, Server, Sight
 
 from ._fault import Family, Fault, Plant
 from ._tools import answering, lenient

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from authcontract_conformance.reference import Call, Identity, Outcome, Seams, Server
 from authcontract_engine import KeyRecord, KeyState, Request
+
+from authcontract_conformance.reference import Call, Identity, Outcome, Seams, Server
 
 from ._fault import Family, Fault, Plant
 from ._tools import altered, may_write, remembering
@@ -101,7 +102,9 @@ def _revoking_waits(record: KeyRecord) -> KeyRecord:
 
 
 def _kin(server: Server, record: KeyRecord) -> list[KeyRecord]:
-    return [other for other in server.keyring.records.all() if other.lineage == record.lineage and other.id != record.id]
+    return [
+        other for other in server.keyring.records.all() if other.lineage == record.lineage and other.id != record.id
+    ]
 
 
 def _falls_with_old(seams: Seams) -> Seams:

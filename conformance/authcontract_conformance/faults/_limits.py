@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from authcontract_conformance.reference import Answer, Call, Seams, Server
 from authcontract_engine import Charge, Decision, Reservation, Standing
+
+from authcontract_conformance.reference import Answer, Call, Seams, Server
 
 from ._fault import Family, Fault, Plant
 from ._tools import answering, without

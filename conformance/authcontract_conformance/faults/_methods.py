@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
-from authcontract_conformance.reference import Answer, Call, Message, Outcome, Seams, Server
 from authcontract_engine import Decision, Request
 from authcontract_policy import Cause
+
+from authcontract_conformance.reference import Answer, Call, Message, Outcome, Seams, Server
 
 from ._fault import Family, Fault, Plant
 from ._tools import Onward, at_key, at_scope, carry_out_as, lets, passing, values

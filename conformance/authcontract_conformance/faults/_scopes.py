@@ -6,9 +6,10 @@ import json
 from dataclasses import replace
 from typing import Final
 
-from authcontract_conformance.reference import Answer, Call, Outcome, Seams, Server
 from authcontract_engine import Body, Decision, Facts
 from authcontract_policy import Cause, Operation
+
+from authcontract_conformance.reference import Answer, Call, Outcome, Seams, Server
 
 from ._fault import Family, Fault, Plant
 from ._tools import at_scope, carry_out, carry_out_as, closed, lets, may_write
@@ -103,18 +104,16 @@ def _validated_first(seams: Seams) -> Seams:
         if not at_scope(decision) or call.reading.operation is None:
             return decision
         server.inspect(call)
-        return _refused_for_body(server, call, decision) if call.body is Body.INVALID else decision
+        return _refused_for_body(server, decision) if call.body is Body.INVALID else decision
 
     return replace(seams, authorise=authorise)
 
 
-def _refused_for_body(server: Server, call: Call, decision: Decision) -> Decision:
+def _refused_for_body(server: Server, decision: Decision) -> Decision:
     """Return the refusal for a bad body in the place of another one."""
     rows = server.contract.policy.errors.items()
     name, row = next(((n, r) for n, r in rows if Cause.INVALID_BODY in r.when), (None, None))
-    return replace(
-        decision, cause=Cause.INVALID_BODY, error=name, statuses=row.statuses if row is not None else (400,)
-    )
+    return replace(decision, cause=Cause.INVALID_BODY, error=name, statuses=row.statuses if row is not None else (400,))
 
 
 FAULTS: Final = (

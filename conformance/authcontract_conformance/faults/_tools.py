@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from authcontract_conformance.reference import Answer, Call, Identity, Message, Seams, Server
 from authcontract_engine import Body, Decision, Facts, KeyRecord, Request
 from authcontract_policy import CHECK_OF, Cause, Check, Operation, SentAs
+
+from authcontract_conformance.reference import Answer, Call, Identity, Message, Seams, Server
 
 #: The way on from something that stands in front of a server.
 Onward: TypeAlias = Callable[[Message], Answer]
@@ -39,7 +40,9 @@ def presented(server: Server, request: Request) -> tuple[bytes, ...]:
         return ()
     scheme = way.template.partition("<key>")[0].encode()
     return tuple(
-        value[len(scheme) :].strip(b" ") for value in values(request, way.name) if value.lower().startswith(scheme.lower())
+        value[len(scheme) :].strip(b" ")
+        for value in values(request, way.name)
+        if value.lower().startswith(scheme.lower())
     )
 
 

@@ -12,7 +12,7 @@ from authcontract_policy import Operation
 
 from ._call import Call, Outcome, Sight
 from ._data import Partition
-from ._shape import CREATED, Shapes
+from ._shape import CREATED, Shape
 from ._store import Store, iso, outcome
 
 #: Fields that show a new key, once; everywhere else they hold what little of it may be seen.
@@ -48,7 +48,6 @@ class Keyring:
         self._contract = contract
         self._policy = contract.policy
         self._store = store
-        self._shapes: Shapes = store.shapes
         self._keep = keep
         self._labels: dict[str, _Label] = {}
         self.records = MemoryKeys(contract)
@@ -161,8 +160,7 @@ class Keyring:
         shape = self._store.shape(call.operation)
         if record is None or shape.media_type is None:
             return outcome(shape, shape.start)
-        fields = self.fields(record, call.now, secret=secret, until=until)
-        return outcome(shape, shape.item.fill(fields, {}, record.id))
+        return outcome(shape, self._object(shape, record, call.now, secret=secret, until=until))
 
     def _create(self, call: Call) -> tuple[KeyRecord, str]:
         sent = call.content if isinstance(call.content, Mapping) else {}
@@ -181,13 +179,19 @@ class Keyring:
     def _listed(self, call: Call) -> Outcome:
         shape = self._store.shape(call.operation)
         mine = self._partition(call.key)
-        seen = [record for record in self.records.all() if self._partition(record) == mine]
-        newest = sorted(seen, key=lambda record: record.issued_at, reverse=True)[: shape.most]
-        return outcome(shape, [shape.item.fill(self.fields(each, call.now), {}, each.id) for each in newest])
+        seen = [record for record in reversed(self.records.all()) if self._partition(record) == mine]
+        return outcome(shape, [self._object(shape, each, call.now) for each in seen[: shape.most]])
 
-    def fields(
-        self, record: KeyRecord, now: float, *, secret: str | None = None, until: float | None = None
-    ) -> Mapping[str, Any]:
+    def _object(
+        self, shape: Shape, record: KeyRecord, now: float, *, secret: str | None = None, until: float | None = None
+    ) -> Any:
+        """Return a key as the documented answer shows it; a new one somewhere, even where no field is meant for it."""
+        own = self._labels[record.id].fields
+        if secret is not None and not any(name in shape.item.properties for name in SECRETS):
+            own = {**own, SECRETS[0]: secret}
+        return shape.item.fill(own, self._said(record, now, secret, until), record.id)
+
+    def _said(self, record: KeyRecord, now: float, secret: str | None, until: float | None) -> Mapping[str, Any]:
         """Return everything that may be said of a key, under the names that schemas use for it."""
         label = self._labels[record.id]
         masked = f"…{label.last_four}"
@@ -195,7 +199,6 @@ class Keyring:
         state = str(self._contract.state(record, now))
         ends = _ends(record)
         said: dict[str, Any] = {
-            **label.fields,
             "kind": record.kind,
             "type": record.kind,
             "scope": scopes[0] if len(scopes) == 1 else " ".join(scopes),

@@ -100,7 +100,9 @@ def respond(server: Server, call: Call, decision: Decision, outcome: Outcome | N
         secure = call.message.scheme == "https"
         headers = server.contract.headers(call.reading, call.facts, secure=secure)
         kind = () if outcome.media_type is None else (("Content-Type", outcome.media_type),)
-        return Answer(outcome.status, (*kind, *headers), outcome.body)
+        # RFC 9110 section 9.3.7; an operation of its own has its documented answer instead.
+        allow = () if call.reading.operation is not None else (("Allow", ", ".join(call.reading.allowed_methods)),)
+        return Answer(outcome.status, (*kind, *allow, *headers), outcome.body)
     if call.message.head.long_target and _URI_TOO_LONG in decision.statuses:
         rest = tuple(status for status in decision.statuses if status != _URI_TOO_LONG)
         decision = replace(decision, statuses=(_URI_TOO_LONG, *rest))

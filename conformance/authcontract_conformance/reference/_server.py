@@ -13,7 +13,7 @@ from typing import Final
 from authcontract_engine import Body, Contract, Facts, MemoryLimiter
 from authcontract_policy import Algorithm
 
-from ._call import Call
+from ._call import Call, Outcome
 from ._clock import Clock
 from ._keyring import Keyring
 from ._message import Answer, Message
@@ -27,6 +27,8 @@ _INTERNAL: Final = Answer(
     (("Content-Type", "application/problem+json"), ("Cache-Control", "no-store")),
     b'{"status":500,"title":"Internal Server Error"}',
 )
+#: What OPTIONS answers on a path that documents none: the methods in `Allow`, and nothing else.
+OPTIONS: Final = Outcome(204)
 
 
 class Server:
@@ -39,7 +41,9 @@ class Server:
         self.validation = Validation(contract.specification)
         self.store = Store(contract.policy, contract.specification, self.validation)
         self.keyring = Keyring(contract, self.store, lambda record, secret: seams.keep(self, record, secret))
-        self.limiter = MemoryLimiter(contract, algorithm)
+        self.limiter = (
+            MemoryLimiter(contract) if algorithm in {None, "any"} else MemoryLimiter(contract, str(algorithm))
+        )
 
     def reset(self) -> None:
         """Forget keys, data and counts, as if just started; the clock stays, since it never goes back."""
@@ -74,7 +78,7 @@ class Server:
             now=now,
             facts=Facts(key=identity.key, now=now),
         )
-        if seams.authorise(self, call, call.facts).allowed:
+        if seams.authorise(self, call, call.facts).allowed and call.reading.operation is not None:
             self.inspect(call)
         charges = seams.charge(self, call)
         usage = seams.limit(self, call, charges) if charges else None
@@ -83,7 +87,9 @@ class Server:
         if usage is not None:
             costs = [(charge, self.contract.cost(charge, decision, request.method)) for charge in charges]
             self.limiter.settle(usage, tuple(costs), now)
-        outcome = seams.perform(self, call) if decision.allowed else None
+        outcome = None
+        if decision.allowed:
+            outcome = seams.perform(self, call) if call.reading.operation is not None else OPTIONS
         return seams.respond(self, call, decision, outcome)
 
     def inspect(self, call: Call) -> None:

@@ -17,6 +17,7 @@ from authcontract_conformance._schema import Schema, translate, validator
 #: Fields that show when an item was made and last changed.
 CREATED: Final = ("created_at", "created", "createdAt", "created_on", "inserted_at")
 UPDATED: Final = ("updated_at", "updated", "updatedAt", "updated_on", "modified_at", "last_modified")
+_COUNTS: Final = ("total", "count", "total_count", "totalCount")
 _NOTHING_BELOW: Final[Mapping[str, Any]] = {}
 
 
@@ -47,15 +48,18 @@ class View:
             self._checks[name] = validator(self.properties.get(name, self.others))
         return self._checks[name].is_valid(value)
 
-    def fill(self, fields: Mapping[str, Any], stamps: Mapping[str, Any], identifier: str | None) -> Any:
-        """Return the object with these fields as far as its schema accepts them, the rest as small as it may be."""
+    def fill(self, fields: Mapping[str, Any], known: Mapping[str, Any], identifier: str | None) -> Any:
+        """Return the object with these fields as far as its schema accepts them, the rest as small as it may be.
+
+        What is `known` besides goes only into properties that the schema names.
+        """
         start = self.start
         if not isinstance(start, dict):
             return start
         given = {name: value for name, value in fields.items() if self.accepts(name, value)}
-        dated = {n: v for n, v in stamps.items() if n in self.properties and n not in given and self.accepts(n, v)}
+        besides = {n: v for n, v in known.items() if n in self.properties and n not in given and self.accepts(n, v)}
         named = {} if identifier is None else self.identified(identifier)
-        for attempt in ({**given, **dated, **named}, {**given, **named}, named, {}):
+        for attempt in ({**besides, **given, **named}, {**given, **named}, named, {}):
             filled = {**copy.deepcopy(start), **attempt}
             if self.check.is_valid(filled):
                 return filled
@@ -114,6 +118,8 @@ class Shape:
     many: bool
     #: The object, or one of the list.
     item: View
+    #: Fields beside the list that say how many there are.
+    counts: tuple[str, ...]
     #: Most items that the list may have.
     most: int
     check: Draft202012Validator
@@ -125,8 +131,8 @@ class Shape:
         whole = self.start
         filled = content
         if self.place:
-            name = self.place[0]
-            filled = {**whole, name: content} if isinstance(whole, dict) else whole
+            count = dict.fromkeys(self.counts, len(content)) if self.many else {}
+            filled = {**whole, **count, self.place[0]: content} if isinstance(whole, dict) else whole
         return filled if self.check.is_valid(filled) else whole
 
     def encode(self, body: Any) -> bytes:
@@ -179,6 +185,7 @@ class Shapes:
             place=place,
             many=many,
             item=view(items if isinstance(items, dict | bool) else {}, parameter),
+            counts=tuple(name for name in _COUNTS if name in _one(schema).get("properties", {})),
             most=most if isinstance(most, int) else _PAGE,
             check=validator(schema),
             start=instance(schema),
