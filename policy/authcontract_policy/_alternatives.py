@@ -26,6 +26,11 @@ class Patch:
     #: The whole policy with the entry merged in; a place in the entry keeps its line.
     document: Document
 
+    def spans(self) -> Iterator[Span]:
+        """Yield the place of every key and value of the entry."""
+        for spans in (self.document.keys, self.document.values):
+            yield from (span for path, span in spans.items() if path[: len(self.path)] == self.path != path)
+
 
 def patches(document: Document) -> Iterator[Patch]:
     """Yield every entry of every `otherwise` in a document that its schema accepts."""

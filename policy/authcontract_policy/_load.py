@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 
 from ._build import build
+from ._check import check
 from ._diagnostics import Diagnostic, has_errors, in_order
 from ._model import Policy, Span
 from ._operations import Specification
 from ._resolution import Resolution
-from ._resolve import resolve
 from ._schema import violations
 from ._specification import parse_specification
 from ._yaml import SPECIFICATION_BYTES, read_yaml
@@ -57,10 +57,9 @@ def load(policy_path: str | FilePath, specification_path: str | FilePath | None 
         specification, found = load_specification(specification_path)
         problems = (*problems, *found)
     resolution: Resolution | None = None
-    if policy is not None and specification is not None:
-        resolution, found = resolve(policy, specification)
+    if policy is not None:
+        resolution, found = check(policy, specification)
         problems = (*problems, *found)
-        resolution = None if has_errors(found) else resolution
     return Loaded(policy=policy, specification=specification, resolution=resolution, diagnostics=in_order(problems))
 
 

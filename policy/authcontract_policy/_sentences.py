@@ -50,9 +50,14 @@ def sentences(document: Document, violation: Violation, words: Words) -> Iterato
         yield from _SENTENCES[violation.keyword](document, violation)
 
 
-def _subject(path: Path) -> str:
+def _word(path: Path) -> str:
     """Return the word that the value at `path` belongs to."""
     return quote(next((step for step in reversed(path) if isinstance(step, str)), "the policy"))
+
+
+def _subject(path: Path) -> str:
+    """Name the value at `path`: that of a word, or an entry of its list."""
+    return f"an entry of {_word(path)}" if path and isinstance(path[-1], int) else _word(path)
 
 
 def _noun(schema: Mapping[str, Any]) -> str | None:
@@ -128,7 +133,7 @@ def _enum(document: Document, at: Violation) -> Iterator[Diagnostic]:
         yield at_value(document, at.path, "wrong-type", f"{_subject(at.path)} takes one value, not {kind}")
         return
     noun = _noun(at.schema) if "examples" in at.schema else None
-    message = f"{quote(_yaml(found))} is {f'no {noun}' if noun else f'not a value of {_subject(at.path)}'}"
+    message = f"{quote(_yaml(found))} is {f'no {noun}' if noun else f'not a value of {_word(at.path)}'}"
     help_ = _like(at.schema) if noun else suggestion(_yaml(found), allowed)
     yield at_value(document, at.path, "unknown-value", message, help=help_)
 
