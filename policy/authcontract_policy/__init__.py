@@ -1,6 +1,7 @@
 """The policy language: schema, loader, diagnostics and model. Values in, values out; only `load` reads files."""
 
 from ._alternatives import alternatives
+from ._codes import CODES
 from ._diagnostics import Diagnostic, Related, Severity
 from ._load import Loaded, load, load_specification, parse_policy
 from ._model import (
@@ -46,6 +47,7 @@ from ._references import inline
 from ._render import Format, as_json, count_in_words, render
 from ._resolution import Grant, Resolution
 from ._resolve import resolve
+from ._schema import policy_schema
 from ._selectors import matches, selector
 from ._specification import parse_specification
 
@@ -53,6 +55,7 @@ __all__ = [
     "ANY_KEY",
     "AS_SPECIFIED",
     "CHECK_OF",
+    "CODES",
     "DEFAULT_PRECEDENCE",
     "NO_KEY",
     "OTHERS",
@@ -105,6 +108,7 @@ __all__ = [
     "matches",
     "parse_policy",
     "parse_specification",
+    "policy_schema",
     "render",
     "resolve",
     "selector",

@@ -71,32 +71,45 @@ def references_in(value: Any) -> Iterator[tuple[Path, str]]:
             todo.extend(((*path, index), below, False) for index, below in enumerate(here))
 
 
-def inline(specification: Specification, schema: Mapping[str, Any], *, depth: int = 12) -> dict[str, Any]:
-    """Return the schema with its references written out; one that comes back to itself, or lies too deep, allows all.
+#: A schema that refers to itself in many ways would grow without end; a server's bodies need a few hundred parts.
+_PARTS: Final = 20_000
+_LEVELS: Final = 100
 
-    What an author writes beside a `$ref` is kept and wins over what the reference says.
+
+def inline(specification: Specification, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema with its references written out.
+
+    One that comes back to itself, or leads too far, allows anything. What stands beside a `$ref` is kept and wins.
     """
-    references = References(specification.document.value)
+    result = _Inliner(References(specification.document.value)).written_out(schema, (), 0)
+    return result if isinstance(result, dict) else {}
 
-    def written_out(value: Any, within: tuple[str, ...]) -> Any:
+
+class _Inliner:
+    """Writes references out until there are too many parts."""
+
+    def __init__(self, references: References) -> None:
+        self._references = references
+        self._parts = 0
+
+    def written_out(self, value: Any, within: tuple[str, ...], level: int) -> Any:
+        """Return the value with its references replaced, of which `within` are being replaced already."""
+        self._parts += 1
         if isinstance(value, list):
-            return [written_out(item, within) for item in value]
+            return [self.written_out(item, within, level + 1) for item in value]
         if not isinstance(value, Mapping):
             return value
         reference = reference_of(value)
         beside = {
-            word: written_out(below, within) for word, below in value.items() if reference is None or word != "$ref"
+            word: self.written_out(below, within, level + 1)
+            for word, below in value.items()
+            if reference is None or word != "$ref"
         }
-        if reference is None:
-            return beside
-        if reference in within or len(within) >= depth:
+        if reference is None or reference in within or level > _LEVELS or self._parts > _PARTS:
             return beside
         try:
-            found = references.lookup(reference)
+            found = self._references.lookup(reference)
         except KeyError:
             return beside
-        whole = written_out(found, (*within, reference))
+        whole = self.written_out(found, (*within, reference), level + 1)
         return {**whole, **beside} if isinstance(whole, dict) else beside or whole
-
-    result = written_out(schema, ())
-    return result if isinstance(result, dict) else {}

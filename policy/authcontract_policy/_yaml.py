@@ -24,7 +24,7 @@ POLICY_BYTES: Final = 1 << 20
 SPECIFICATION_BYTES: Final = 16 << 20
 #: A policy needs eight levels; a specification's schemas need more.
 POLICY_DEPTH: Final = 40
-SPECIFICATION_DEPTH: Final = 200
+SPECIFICATION_DEPTH: Final = 100
 #: No number of a policy or specification needs more digits; Python refuses to read 4,300.
 _DIGITS: Final = 40
 
@@ -41,16 +41,26 @@ _WORDS: Final[dict[str, bool | None]] = {
 #: A comment stands two spaces off and has a space after its sign; anything else may have been meant as text.
 _CUT: Final = re.compile(r" #\S| # ")
 
-#: What the parser says (with or without libyaml), and what a reader of the policy can do about it.
-_ADVICE: Final = (
-    ("'\\t'", "indent with spaces, never with a tab"),
-    ("cannot start any token", "put the text in quotes"),
-    ("mapping values are not allowed", "put a text that contains `: ` in quotes"),
-    ("expected ':'", "put a colon after the name, or the text in quotes"),
-    ("expected ',' or", "close the bracket, or put a text that contains `,`, `[` or `{` in quotes"),
-    ("did not find expected key", "check that the lines of this block are indented alike"),
-    ("expected <block end>", "check that the lines of this block are indented alike"),
-    ("unexpected end of stream", "close the quotes"),
+#: What the parser finds (in the words of libyaml or of its Python twin), what that means, and what helps.
+_SYNTAX: Final = (
+    ("cannot start any token", "a text cannot begin with this character", "put the text in quotes"),
+    ("alphabetic or numeric character", "a text cannot begin with `*` or `&`", "put the text in quotes"),
+    (
+        "mapping values are not allowed",
+        "a name with a value cannot stand here",
+        "put a text that contains `: ` in quotes, or indent the line like its neighbours",
+    ),
+    ("expected ':'", "this is no name with a value", "put a colon and a space after the name"),
+    ("expected ',' or", "a bracket is not closed before this", "close it, or put a text with `,` `[` or `{` in quotes"),
+    ("expected node content", "a value is missing here", "close the bracket, or give the value"),
+    ("expected key", "this does not belong to what stands before", "indent the lines of a block alike"),
+    ("<block end>", "this does not belong to what stands before", "indent the lines of a block alike"),
+    ("'-' indicator", "this does not belong to what stands before", "indent the entries of a list alike"),
+    ("entries are not allowed", "a list cannot begin in this line", "put its first `- ` on a line of its own"),
+    ("end of stream", "the quotes are not closed", "close them"),
+    ("escape character", "no character is written so", "use single quotes, in which a backslash is a backslash"),
+    ("<document start>", "another document cannot begin here", "keep one document a file"),
+    ("tag", "a tag has no meaning here", "leave the tag out, or put the text in quotes"),
 )
 
 
@@ -124,8 +134,8 @@ class _Reader:
             pass
         except yaml.MarkedYAMLError as problem:
             self._syntax(str(problem.problem), problem.problem_mark or problem.context_mark)
-        except yaml.reader.ReaderError as problem:
-            self._unreadable(problem)
+        except yaml.reader.ReaderError:
+            self._unreadable()
         return None
 
     def _whole(self) -> Any:
@@ -235,19 +245,17 @@ class _Reader:
             )
 
     def _syntax(self, problem: str, mark: Any) -> None:
-        help_ = next((advice for part, advice in _ADVICE if part in problem), "")
         line, column = (mark.line, mark.column) if mark is not None else (0, 0)
+        found = next((each for each in _SYNTAX if each[0] in problem), ("", "this is not YAML", ""))
+        message, help_ = found[1:]
+        if self._line(line)[column : column + 1] == "\t":
+            message, help_ = "a tab cannot stand here", "indent with spaces"
         self.broken = True
         self.problems.append(
-            Diagnostic(
-                code="yaml-syntax",
-                message=f"this is not YAML: {' '.join(problem.split())}",
-                span=self._at(line, column, column + 1),
-                help=help_,
-            )
+            Diagnostic(code="yaml-syntax", message=message, span=self._at(line, column, column + 1), help=help_)
         )
 
-    def _unreadable(self, problem: Any) -> None:
+    def _unreadable(self) -> None:
         """Point at a control character, which YAML does not allow anywhere."""
         found = re.search(r"[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", self._text)
         position = found.start() if found else 0
@@ -261,7 +269,6 @@ class _Reader:
                 help="delete the character",
             )
         )
-        del problem
 
     def _refuse(self, code: str, message: str, event: Any, help_: str = "", *related: Related) -> None:
         self.broken = True

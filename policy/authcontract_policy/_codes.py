@@ -1,0 +1,102 @@
+"""Every code that a diagnostic can have, with one sentence that explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+CODES: Final[Mapping[str, str]] = {
+    # Files
+    "cannot-read-file": "The file does not exist, is a folder, or may not be read.",
+    "file-too-large": "A policy may have 1 MiB and a specification 16 MiB; a stranger's file is not read further.",
+    "not-utf-8": "Policies and specifications are UTF-8 text.",
+    "empty-file": "The file holds nothing but space and comments.",
+    # YAML and JSON
+    "yaml-syntax": "The text is not YAML; the place is where reading had to stop, so the slip may stand just before.",
+    "json-syntax": "The text is not JSON; the place is where reading had to stop.",
+    "second-document": "A file holds one document; `---` begins another.",
+    "duplicate-key": "A name stands twice in one block, so that one of the two values would be lost silently.",
+    "name-not-text": "The name before a colon must be a plain text, not a list or block.",
+    "anchor": "Anchors and aliases (`&x`, `*x`) are refused: each value is written where it counts.",
+    "tag": "Tags (`!x`) are refused: YAML 1.2's core types are all there is.",
+    "number": "The number is not finite or absurdly long, so JSON could not carry it.",
+    "too-deep": "Blocks are nested deeper than any policy or specification needs.",
+    "text-cut": "In YAML a space and `#` end a text: the rest is a comment, which was perhaps meant as text.",
+    # Shape of a policy
+    "unknown-word": "The language has no such word in this block.",
+    "missing-word": "The block needs this word.",
+    "word-beside": "The two words exclude each other in one block.",
+    "wrong-type": "A plural word takes a list, a singular word one value, a block takes names with values.",
+    "unknown-value": "The word takes one of a few values, and this is none of them.",
+    "malformed-value": "The value is not written the way that this word needs.",
+    "malformed-name": "The name is not written the way that names of this block are.",
+    "reserved-name": "`any key`, `no key`, `as specified` and `others` are the language's own names.",
+    "out-of-range": "The number is too small or too large to mean anything here.",
+    "too-few": "The list or table needs more entries.",
+    "too-many": "There are more entries than the word can take.",
+    "repeated-entry": "The same entry stands twice in a list.",
+    # Names
+    "name-twice": "One name is plan, kind of key and scope at once, so `requires` could not tell them apart.",
+    "undeclared-scope": "A row requires a name that is no scope, plan or kind of key of the policy or specification.",
+    "undeclared-object": "A row speaks of a kind of object that `objects` does not declare.",
+    "precedence-impossible": "A check cannot be made before one whose result it needs.",
+    "bounds-crossed": "`at_least` is more than `at_most`.",
+    "range-backwards": "A range of characters goes from the smaller to the greater.",
+    # Scopes
+    "family-unclear": "A scope's name has more parts to fill in than can be told apart.",
+    "family-ambiguous": "A scope fits two families, and they could say different things of it.",
+    "scopes-endless": "Families bring each other in without end, or there are more scopes than any API has.",
+    "include-matches-nothing": "A scope includes a form that no scope has.",
+    "include-opens-nothing": "A scope includes a name that no row requires and that looks like one that is.",
+    "include-exceeds-methods": "A scope that counts on few methods cannot include one that counts on more.",
+    # Capabilities
+    "selector-matches-nothing": "No operation of the specification has this id, path or tag.",
+    "uncovered-operation": "An operation is in no capability; it would never be allowed by silence, so say who may.",
+    "ambiguous-capability": "Two capabilities claim one operation and neither lies inside the other.",
+    "capability-decides-nothing": "Narrower capabilities take every operation of this one.",
+    "nobody-can-call": "No key that could be issued satisfies what the row requires for this operation.",
+    "redundant-requirement": "One alternative includes another, so it need not be named.",
+    "specification-silent": "The row leaves it to the specification, which says nothing of this operation.",
+    "schemes-unclear": "The specification names several security schemes, and no kind of key is called like them.",
+    # Errors
+    "cause-claimed-twice": "One cause leads to two errors, so nobody could say which one is sent.",
+    "error-never-happens": "No cause and no `refused_with` leads to this error.",
+    "unknown-error": "`refused_with` names an error that `errors` does not have.",
+    "cause-elsewhere": "A text is given for a cause that leads to another error.",
+    "cause-without-text": "A table by cause leaves out a cause and has no `others`.",
+    "placeholder-unknown": "Nothing fills in this `<placeholder>`.",
+    "placeholder-never-given": "The common body has a `<placeholder>` that no error gives a value.",
+    "placeholder-built-in": "The server fills in this `<placeholder>`, so the policy cannot.",
+    "placeholder-of-a-limit": "Only the headers of a rate limit can say what the limit is.",
+    "value-without-placeholder": "`says` gives a value that the body of this error has no place for.",
+    "no-such-field": "`may_differ` names a field that no body has.",
+    # Tables and limits
+    "unknown-heading": "A heading of a table is no declared plan, environment, kind of key or scope.",
+    "headings-unclear": "The headings of a table could be of two sorts, or of one that is told apart already.",
+    "wrong-headings": "This value cannot differ by such headings.",
+    "missing-row": "A table leaves out a name and has no `others`.",
+    "scope-table": "A key with several scopes would have several rows of this table.",
+    "burst-without-bucket": "Only a token bucket has a capacity of its own.",
+    "unknown-cost": "A cost is given for what is no cause, operation or method.",
+    # Sources and silences
+    "unknown-silence": "A source cites a silence that the policy does not have.",
+    "source-of-nothing": "A source speaks of a field that does not stand beside it.",
+    "silence-twice": "A silence is assumed and confirmed at once.",
+    "silence-uncited": "No source cites this silence: it describes what the engine does anyway.",
+    "alternative-changes-nothing": "An entry of `otherwise` states what the policy states already.",
+    # Keys and the specification
+    "unknown-operation": "`managed_by` names an operation that the specification does not have.",
+    "cannot-manage-keys": "An operation of this method or path cannot create, rotate or revoke a key.",
+    "base-url-elsewhere": "The base URL is none of the specification's servers.",
+    "openapi-version": "The document is no OpenAPI 3.0 or 3.1.",
+    "openapi-shape": "A part of the specification is not what OpenAPI wants there.",
+    "no-operations": "The specification has no operation, so there is nothing to decide.",
+    "path-template": "A path of the specification begins with a slash.",
+    "operation-id": "An operationId is a text.",
+    "operation-id-twice": "Two operations have one operationId, so a row that names it would mean both.",
+    "parameter": "A parameter needs a name and a place: path, query, header or cookie.",
+    "security": "`security` is a list of blocks, each scheme with its list of scopes.",
+    "server": "A server needs a URL.",
+    "reference-not-found": "A `$ref` names nothing in the specification.",
+    "reference-elsewhere": "A `$ref` leads out of the file; nothing is fetched, so bundle the specification first.",
+}
