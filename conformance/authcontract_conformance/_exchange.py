@@ -7,6 +7,7 @@ turn it into what is sent. So a probe can be logged, compared and replayed, and 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -28,6 +29,8 @@ class HostName:
     """Stands for the target's own authority (`host:port`)."""
 
 
+#: Random text by which an effect is recognised; nothing else looks like it.
+CANARY = re.compile(rb"canary-[0-9a-f]{16}")
 Part: TypeAlias = bytes | Credential | HostName
 Parts: TypeAlias = tuple[Part, ...]
 HOST: Parts = (HostName(),)
@@ -69,6 +72,12 @@ class Probe:
         """Return the ids of the keys in it, each once."""
         places = [self.target, self.body, *(part for line in self.headers for part in line)]
         return tuple(dict.fromkeys(p.key for place in places for p in place if isinstance(p, Credential)))
+
+    @property
+    def canary(self) -> str | None:
+        """Return the canary that its body carries, or None."""
+        found = CANARY.search(b"".join(part for part in self.body if isinstance(part, bytes)))
+        return found[0].decode() if found else None
 
 
 class Delivery(StrEnum):

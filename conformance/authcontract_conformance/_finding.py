@@ -61,7 +61,7 @@ class Findings:
             response=response_text(exchange, self._vault) if exchange else "",
             control_request=request_text(control) if control else "",
             control_response=response_text(control, self._vault) if control else "",
-            replay=self._replay.format(finding=number, clause=clause.id),
+            replay=self._replay.replace("{finding}", number).replace("{clause}", clause.id),
         )
         self.found.append(found)
         return found

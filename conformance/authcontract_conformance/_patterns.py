@@ -45,15 +45,16 @@ def denial(  # noqa: PLR0913  what is denied, on what, and what is known of it
     refusal that the contract computes. A refusal proves nothing unless the same request works with a key that may:
     `control` is that request if it was sent already, otherwise it is sent afterwards, when the victim is spent.
     """
-    before = yield from world.snapshot(operation, item)
+    method = probe.method.decode("latin-1")
+    before = yield from world.snapshot(operation, item, method)
     exchange: Exchange = yield probe
-    after = yield from world.snapshot(operation, item)
+    after = yield from world.snapshot(operation, item, method)
     expectation = world.expect(probe, reality)
     if control is None:
         control = yield from world.control(operation, item)
     if not expectation.refused:
         return inconclusive(f"the contract does not refuse it: {expectation.describe()}")
-    if before.changed(after):
+    if before.changed(after, probe.canary):
         got = f"{describe_exchange(exchange)}, and {before.reader} shows that it was done"
         return fail(expectation.evidence(exchange, control, got), "the request was carried out")
     if exchange.broken:
@@ -61,6 +62,8 @@ def denial(  # noqa: PLR0913  what is denied, on what, and what is known of it
     if exchange.succeeded and item.canary and item.canary.encode() in exchange.body:
         got = f"{describe_exchange(exchange)} with the object's content"
         return fail(expectation.evidence(exchange, control, got), "protected data was shown")
+    if not control.succeeded and exchange.status == control.status:
+        return inconclusive(f"a key that may is answered {describe_exchange(control)} too: the request itself is at fault")
     return expectation.judge(exchange, control)
 
 

@@ -55,7 +55,8 @@ class Options:
     budget: Budget = field(default_factory=Budget)
     fuzz: bool = True
     command: tuple[str, ...] = ()
-    replay: str = "authcontract replay {log} {finding}"
+    #: The command that repeats a finding, with `{finding}` and `{clause}` to be filled in.
+    replay: str = "authcontract verify --only {clause}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -18,6 +18,8 @@ from ._schema import Schema, translate
 CANARY_LENGTH = 23
 #: Names of fields in which people write freely, the likeliest to be kept as sent.
 FREE_TEXT = ("notes", "note", "description", "comment", "message", "text", "content", "title", "name", "label")
+#: Header fields that a request sets itself.
+OURS = frozenset({"authorization", "accept", "content-type", "content-length", "host"})
 SCOPE_FIELDS = ("scope", "scopes", "permissions", "role")
 
 
@@ -82,11 +84,19 @@ class Sampler:
     def query(self, operation: Operation) -> str:
         """Return the required query parameters, encoded; empty if there are none."""
         pairs = []
-        for parameter in operation.parameters:
-            if parameter.where == "query" and parameter.required:
-                value = instance(translate(inline(self._specification, parameter.schema), "request"))
-                pairs += [(parameter.name, item) for item in (value if isinstance(value, list) else [value])]
+        for name, value in self._required(operation, "query"):
+            pairs += [(name, item) for item in (value if isinstance(value, list) else [value])]
         return urlencode([(name, _scalar(value)) for name, value in pairs], quote_via=quote)
+
+    def headers(self, operation: Operation) -> tuple[tuple[str, str], ...]:
+        """Return the required header parameters, except those that carry keys or describe the body."""
+        found = self._required(operation, "header")
+        return tuple((name, _scalar(value)) for name, value in found if name.lower() not in OURS)
+
+    def _required(self, operation: Operation, where: str) -> Iterator[tuple[str, Any]]:
+        for parameter in operation.parameters:
+            if parameter.where == where and parameter.required:
+                yield parameter.name, instance(translate(inline(self._specification, parameter.schema), "request"))
 
     def key_body(self, operation: Operation, need: Need) -> bytes:
         """Return a body that creates a key with these scopes, as far as the schema names a field for them."""
@@ -119,7 +129,7 @@ def _is_free(schema: Mapping[str, Any]) -> bool:
 
 
 def _scalar(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, bool | dict | None) else str(value)
+    return json.dumps(value) if isinstance(value, bool | dict | list | None) else str(value)
 
 
 def _encode(value: Any, media: str) -> bytes:

@@ -9,10 +9,11 @@ import json
 import random
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, TypeAlias, TypeVar
 
 from authcontract_engine import Contract
-from authcontract_policy import Operation
+from authcontract_policy import CHECK_OF, Check, Operation
 
 from ._access import Access
 from ._exchange import (
@@ -34,6 +35,9 @@ from ._vault import Vault
 from ._verdict import Judgement, inconclusive
 
 T = TypeVar("T")
+OF_KEYS = frozenset({Check.KEY, Check.SCOPE})
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+SERVER_ERROR = 500
 Asking: TypeAlias = Generator[Action, Any, T]
 
 
@@ -57,6 +61,8 @@ class Item:
     canary: str | None = None
     #: False where it could neither be made nor found, so that the target may answer that it does not exist.
     exists: bool = True
+    #: True: made for this case and named by the target, so that nobody else touches it.
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +156,7 @@ class World:
         headers = (
             (_text("Host"), HOST),
             (_text("Accept"), _text("application/json")),
+            *((_text(name), _text(value)) for name, value in self.settings.sampler.headers(operation)),
             *(lines or ()),
             *extra,
             *content_lines,
@@ -203,31 +210,36 @@ class World:
         environment = environment or self.environment
         parameters: dict[str, str] = {}
         canary: str | None = None
-        exists = True
+        exists, own = True, False
         for step in self.resources.steps(operation):
             so_far = Item(parameters=dict(parameters), organisation=organisation, environment=environment)
-            value, canary = yield from self._value(step, so_far)
+            value, canary, own = yield from self._value(step, so_far)
             exists = exists and value is not None
             parameters[step.parameter] = value or self.settings.sampler.parameter(operation, step.parameter)
         return Item(
-            parameters=parameters, organisation=organisation, environment=environment, canary=canary, exists=exists
+            parameters=parameters,
+            organisation=organisation,
+            environment=environment,
+            canary=canary,
+            exists=exists,
+            own=own,
         )
 
-    def _value(self, step: Step, parent: Item) -> Asking[tuple[str | None, str | None]]:
-        """Return a value for one path parameter, and the canary of the object it names."""
+    def _value(self, step: Step, parent: Item) -> Asking[tuple[str | None, str | None, bool]]:
+        """Return a value for one path parameter, the canary of the object it names, and whether it was made for us."""
         if step.creator is not None and self._may_call(step.creator):
             canary = self.canary()
             made = yield from self._as_owner(step.creator, parent, canary)
             found = find_id(made.json(), step.parameter) if made.succeeded else None
             if found is not None:
                 planted = canary if self.settings.sampler.carries(step.creator) else None
-                return found, planted
+                return found, planted, found.encode() not in self.settings.sampler.body(step.creator, canary)
         if step.lister is not None and self._may_call(step.lister):
             listed = yield from self._as_owner(step.lister, parent, None)
             found = find_id(listed.json(), step.parameter) if listed.succeeded else None
             if found is not None:
-                return found, None
-        return step.example, None
+                return found, None, False
+        return step.example, None, False
 
     def _may_call(self, operation: Operation) -> bool:
         return operation in self.operations and self.access.strongest(operation, self.environment) is not None
@@ -237,26 +249,43 @@ class World:
         key = yield from self.key(operation, organisation=item.organisation, environment=item.environment)
         return (yield self.request(operation, key, item, canary=canary, purpose=Purpose.FIXTURE))
 
-    def snapshot(self, operation: Operation, item: Item) -> Asking[Snapshot]:
-        """Read what the operation would change, with a key of the owner; twice, to know whether it changes by itself."""
+    def snapshot(self, operation: Operation, item: Item, method: str | None = None) -> Asking[Snapshot]:
+        """Read what the operation would change, with a key of the owner; a method that only reads changes nothing."""
         reader = self.resources.reader(operation)
-        if reader is None or not self._may_call(reader):
+        if reader is None or not self._may_call(reader) or (method or operation.method) in SAFE:
             return Snapshot(reader=None)
         key = yield from self.key(reader, organisation=item.organisation, environment=item.environment)
         probe = self.request(reader, key, item, purpose=Purpose.EFFECT, label="reads the effect")
-        first = yield probe
-        return Snapshot(reader=reader.label, status=first.status, content=_content(first), answered=first.succeeded)
+        exchange: Exchange = yield probe
+        return Snapshot(
+            reader=reader.label,
+            own=item.own and bool(self.resources.steps(reader)),
+            status=exchange.status,
+            content=_content(exchange),
+            answered=exchange.succeeded,
+        )
 
     def control(self, operation: Operation, item: Item, need: Need | None = None) -> Asking[Exchange]:
-        """Send the canonical allowed request with the same fixture (R1); ends the case if it is not allowed."""
+        """Send the canonical request with the same fixture and a key that may (R1); ends the case if that is refused.
+
+        A fixture that the target does not like, with a status that no refusal of a key has, still proves that the key
+        got past the checks of keys and scopes; who compares with it must look at `succeeded`.
+        """
         found = need or self.need(operation, organisation=item.organisation, environment=item.environment)
         key = yield Acquire(found)
         probe = self.request(operation, key, item, canary=self.canary(), purpose=Purpose.CONTROL)
         exchange: Exchange = yield probe
-        if not exchange.succeeded and item.exists:
+        if exchange.broken or (not exchange.succeeded and exchange.status in self.refusals):
             reason = broken(exchange) if exchange.broken else f"got {describe_exchange(exchange)}"
             raise Ended(inconclusive(f"calibration: {operation.label} with a key that may: {reason}"))
         return exchange
+
+    @cached_property
+    def refusals(self) -> frozenset[int]:
+        """Return the statuses that say something of a key or its rights."""
+        rows = [row for row in self.policy.errors.values() if any(CHECK_OF[c] in OF_KEYS for c in row.when)]
+        hidden = [self.policy.errors[c.refused_with] for c in self.policy.capabilities.values() if c.refused_with]
+        return frozenset(status for row in (*rows, *hidden) for status in row.statuses) | {401, 403}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,13 +294,23 @@ class Snapshot:
 
     #: Label of the reading operation; None: there is none, so a denial is judged by its answer alone.
     reader: str | None
+    #: True: it shows an object that was made for this case, so that any change of it is ours.
+    own: bool = False
     status: int = 0
     content: str = ""
     answered: bool = False
 
-    def changed(self, later: Snapshot) -> bool:
-        """Tell whether something happened to the object between this and a later look."""
-        return self.reader is not None and self.answered and (later.status, later.content) != (self.status, self.content)
+    def changed(self, later: Snapshot, canary: str | None = None) -> bool:
+        """Tell whether a request took effect between this look and a later one.
+
+        An object of the case's own changed if anything of it did. What others may change too, a list or an object that
+        was only found, shows the effect by the canary that the request carried, and by nothing else.
+        """
+        if self.reader is None or not self.answered:
+            return False
+        if canary is not None and canary in later.content and canary not in self.content:
+            return True
+        return self.own and later.status < SERVER_ERROR and (later.status, later.content) != (self.status, self.content)
 
 
 def _content(exchange: Exchange) -> str:

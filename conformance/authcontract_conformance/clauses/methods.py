@@ -56,12 +56,12 @@ def _undocumented(operation: Operation, method: str, world: World) -> Steps:
     item = yield from world.item(operation)
     key: Key = yield from world.key(operation)
     content = world.settings.sampler.content(operation, method, world.canary())
-    before = yield from world.snapshot(operation, item)
+    before = yield from world.snapshot(operation, item, method)
     probe = world.request(operation, key, item, method=method, body=content, label=f"{method} is not documented here")
     exchange: Exchange = yield probe
-    after = yield from world.snapshot(operation, item)
+    after = yield from world.snapshot(operation, item, method)
     expectation = world.expect(probe)
-    if before.changed(after):
+    if before.changed(after, probe.canary):
         got = f"{describe_exchange(exchange)}, and {before.reader} shows a change"
         return fail(expectation.evidence(exchange, got=got), "an undocumented method was carried out")
     judgement = expectation.judge(exchange, reason="an undocumented method is served")
@@ -109,7 +109,7 @@ def _overridden(operation: Operation, need: Need, verb: str, header: str | None,
     probe = world.request(operation, key, item, method=verb, body=body, extra=extra, query=query, label=f"{verb} with {how}")
     exchange: Exchange = yield probe
     after = yield from world.snapshot(operation, item)
-    if not before.changed(after):
+    if not before.changed(after, probe.canary):
         return inconclusive(broken(exchange)) if exchange.broken else PASSED
     expectation = world.expect(probe)
     got = f"{describe_exchange(exchange)}, and {before.reader} shows that it was done"

@@ -66,7 +66,7 @@ def command(  # noqa: PLR0913  one parameter an option
     loaded = load_contract(policy or default_policy(), spec)
     _check_clauses((*only, *skip))
     place = Path(log) if log else Path("authcontract-runs") / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S.%f}.ndjson"
-    again = "authcontract replay {log} {finding}".replace("{log}", str(place)) if url or target else _again(policy, fault, seed)
+    again = f"authcontract replay {place} {{finding}}" if url or target else _again(policy, fault, seed)
     options = Options(
         seed=seed,
         only=frozenset(only),

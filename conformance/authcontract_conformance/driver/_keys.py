@@ -119,7 +119,9 @@ class Keyring:
             return self._shared[place]
         if need.state == "unknown":
             key = self._made_up_key(need)
-        elif need.state == "expired" and need in self._stock:
+        elif need.state == "expired" and self._source.makes_organisations:
+            if need not in self._stock:
+                raise Ended(skipped("keys of this contract do not expire, so none can be made"))
             key = self._stock[need]
         else:
             issued = await self._source.issue(need, organisation)

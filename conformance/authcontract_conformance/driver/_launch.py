@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 #: Seconds until a server must say that it listens; it loads the specification first.
 START_TIMEOUT = 60.0
@@ -36,6 +37,7 @@ class Announcement:
 @asynccontextmanager
 async def reference_server(policy: str, specification: str, extra: Sequence[str] = ()) -> AsyncIterator[Announcement]:
     """Start the reference server for a contract and stop it at the end; raises `LaunchError`."""
+    said = tempfile.TemporaryFile()  # noqa: SIM115  a pipe that nobody reads would stop a server that says much
     command = [sys.executable, "-m", "authcontract_conformance", "serve", "--policy", policy, "--spec", specification]
     process = await asyncio.create_subprocess_exec(
         *command,
@@ -43,10 +45,10 @@ async def reference_server(policy: str, specification: str, extra: Sequence[str]
         *extra,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        stderr=said,
     )
     try:
-        yield await _announcement(process)
+        yield await _announcement(process, said)
     finally:
         if process.returncode is None:
             process.terminate()
@@ -55,18 +57,19 @@ async def reference_server(policy: str, specification: str, extra: Sequence[str]
             except TimeoutError:
                 process.kill()
                 await process.wait()
+        said.close()
 
 
-async def _announcement(process: asyncio.subprocess.Process) -> Announcement:
+async def _announcement(process: asyncio.subprocess.Process, said: IO[bytes]) -> Announcement:
     assert process.stdout is not None  # noqa: S101  piped above
-    assert process.stderr is not None  # noqa: S101  piped above
     try:
         line = await asyncio.wait_for(process.stdout.readline(), START_TIMEOUT)
     except TimeoutError:
         raise LaunchError(f"the reference server did not start within {START_TIMEOUT:g} s") from None
     if not line:
-        said = (await process.stderr.read()).decode("utf-8", "replace").strip()
-        raise LaunchError(f"the reference server did not start: {said[-2000:] or 'it said nothing'}")
+        said.seek(0)
+        words = said.read().decode("utf-8", "replace").strip()
+        raise LaunchError(f"the reference server did not start: {words[-2000:] or 'it said nothing'}")
     found: dict[str, Any] = json.loads(line)
     return Announcement(
         base_url=found["base_url"],
