@@ -45,6 +45,9 @@ def translate(schema: Any, direction: Direction) -> Schema:
                 found[word] = value
         elif word not in _PROSE and not word.startswith("x-"):
             found[word] = value
+    if "discriminator" in schema and "oneOf" in found and "anyOf" not in found:
+        # The property named there picks one; as JSON Schema reads it, overlapping alternatives would refuse everything.
+        found["anyOf"] = found.pop("oneOf")
     _bounds(found)
     _forbid(found, schema, direction)
     return _nullable(found, direction)

@@ -32,7 +32,7 @@ class Item:
     fields: dict[str, Any]
     created: float
     updated: float
-    #: Objects made of it for an operation's answer, until it changes.
+    #: Objects and whole answers made of it, by operation, until it changes.
     rendered: dict[str, Any] = field(default_factory=dict)
 
     def change(self, fields: Mapping[str, Any], now: float) -> None:
@@ -144,6 +144,8 @@ def new_identifiers(collection: str) -> Iterator[str]:
     yield f"{word}_{tail}"
     yield str(uuid.UUID(int=secrets.randbits(128), version=4))
     yield str(secrets.randbelow(2**31 - 1_000_000) + 1_000_000)
+    yield f"198.51.100.{secrets.randbelow(254) + 1}"
+    yield f"2001:db8::{secrets.randbelow(65535) + 1:x}"
     yield tail
     yield secrets.token_hex(16)
     yield secrets.token_hex(12)

@@ -76,14 +76,11 @@ class Plans:
         self._at = {(operation.method, operation.path): operation for operation in specification.operations}
         #: Template of a collection -> name of the parameter that names its members.
         self.members: dict[str, str] = {}
+        self._through: dict[str, list[Operation]] = {}
         for operation in specification.operations:
             for level in _levels(_segments(operation.path)):
                 self.members.setdefault(level.collection, level.parameter)
-        self._through: dict[str, Operation] = {}
-        for operation in specification.operations:
-            segments = _segments(operation.path)
-            for level in _levels(segments):
-                self._through.setdefault("/".join(segments[: level.depth + 1]), operation)
+                self._through.setdefault(level.collection, []).append(operation)
         self._plans = {operation.id: self._plan(operation) for operation in specification.operations}
 
     def of(self, operation: Operation) -> Plan:
@@ -94,9 +91,14 @@ class Plans:
         """Return the operation with this method on this path template."""
         return self._at.get((method, path))
 
-    def through(self, item: str) -> Operation | None:
-        """Return an operation whose path leads through this item's template."""
-        return self._through.get(item)
+    def through(self, collection: str) -> list[Operation]:
+        """Return the operations whose path leads through a member of this collection."""
+        return self._through.get(collection, [])
+
+    def lister(self, collection: str) -> Operation | None:
+        """Return the operation that lists the members of a collection, if one does."""
+        found = self._at.get(("GET", collection))
+        return found if found is not None and found.id in self._listing else None
 
     def creates(self, collection: str) -> bool:
         """Tell whether an operation makes members of this collection."""
@@ -104,9 +106,7 @@ class Plans:
 
     def is_collection(self, path: str) -> bool:
         """Tell whether a path names several things: one has a path below it, or they are listed and made here."""
-        lister = self._at.get(("GET", path))
-        listed = lister is not None and lister.id in self._listing
-        return path in self.members or (listed and ("POST", path) in self._at)
+        return path in self.members or (self.lister(path) is not None and ("POST", path) in self._at)
 
     def _plan(self, operation: Operation) -> Plan:
         segments = _segments(operation.path)

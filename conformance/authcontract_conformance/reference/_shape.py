@@ -17,6 +17,7 @@ from authcontract_conformance._schema import Schema, translate, validator
 #: Fields that show when an item was made and last changed.
 CREATED: Final = ("created_at", "created", "createdAt", "created_on", "inserted_at")
 UPDATED: Final = ("updated_at", "updated", "updatedAt", "updated_on", "modified_at", "last_modified")
+_SCALAR: Final = frozenset({"string", "integer", "number", "any"})
 _COUNTS: Final = ("total", "count", "total_count", "totalCount")
 _NOTHING_BELOW: Final[Mapping[str, Any]] = {}
 
@@ -25,6 +26,12 @@ def identifiers(parameter: str) -> tuple[str, ...]:
     """Return the fields that may hold the value of a path parameter, likeliest first."""
     parts = (parameter, "id", parameter.removesuffix("_id"), parameter.rpartition("_")[2], "uuid", "name", "slug")
     return tuple(dict.fromkeys(parts))
+
+
+def _identifying(properties: Mapping[str, Any], parameter: str) -> list[str]:
+    """Return those properties that can hold the value of a path parameter, likeliest first."""
+    named = [name for name in identifiers(parameter) if properties.get(name, False) is not False]
+    return [name for name in named if kind(_one(properties[name])) in _SCALAR]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +88,7 @@ def view(schema: Schema, parameter: str = "id") -> View:
     properties = whole.get("properties")
     properties = properties if isinstance(properties, Mapping) else {}
     others = whole.get("additionalProperties", whole.get("unevaluatedProperties", True))
-    found = next((name for name in identifiers(parameter) if properties.get(name, False) is not False), None)
+    found = next(iter(_identifying(properties, parameter)), None)
     return View(
         schema=schema,
         properties=properties,
@@ -216,16 +223,15 @@ def _place(schema: Schema, parameter: str, segment: str, *, many: bool) -> tuple
         if kind(whole) == "array":
             return (), True, schema
         lists = [name for name, each in inner.items() if kind(_one(each)) == "array" and _holds_objects(each)]
-        ids = [name for name in identifiers(parameter) if name in inner]
-        if lists and not (ids and segment not in lists):
+        if lists and not (_identifying(inner, parameter) and segment not in lists):
             name = segment if segment in lists else lists[0]
             return (name,), True, inner[name]
-    if any(name in inner for name in identifiers(parameter)):
+    if _identifying(inner, parameter):
         return (), False, schema
     objects = [name for name, each in inner.items() if kind(_one(each)) == "object"]
     for name in objects:
         below = _one(inner[name]).get("properties")
-        if isinstance(below, Mapping) and any(wanted in below for wanted in identifiers(parameter)):
+        if isinstance(below, Mapping) and _identifying(below, parameter):
             return (name,), False, inner[name]
     return (), False, schema
 

@@ -10,11 +10,12 @@ from authcontract_engine import KeyRecord
 from authcontract_policy import Operation, Policy, Specification
 
 from authcontract_conformance._instance import instance
+from authcontract_conformance._schema import Schema
 
 from ._call import Call, Outcome, Sight
-from ._data import Data, Item, Partition, new_identifiers
+from ._data import Data, Item, Partition, Path, new_identifiers
 from ._plan import Deed, Plan, Plans
-from ._shape import Shape, Shapes, stamps
+from ._shape import Shape, Shapes, View, stamps
 from ._validation import Validation
 
 #: Field that counts the actions on an item, so that an action without a field of its own can be seen.
@@ -71,13 +72,18 @@ class Store:
             case Deed.REPLACE if item is not None:
                 item.replace(sent, call.now)
             case Deed.REMOVE if item is not None:
-                self.data.remove(partition, path[:-1], item.id)
+                self._remove(plan, partition, path[:-1], item, call.now)
             case Deed.ACT:
                 item = self._act(operation, item, sent, call.now)
-        if item is None:
-            return outcome(shape, shape.start)
-        filled = self._object(operation, shape, item)
-        return outcome(shape, [filled] if shape.many else filled)
+        return self._outcome(operation, shape, item)
+
+    def _remove(self, plan: Plan, partition: Partition, path: Path, item: Item, now: float) -> None:
+        """Take an item away; where none can be made, another one stands in its place for whoever looks next."""
+        collection = plan.levels[-1].collection
+        self.data.remove(partition, path, item.id)
+        seed = self._seed(collection)
+        if seed is not None and seed != item.id:
+            self.data.add(partition, path, collection, Item(seed, {}, now, now))
 
     def _act(self, operation: Operation, item: Item | None, sent: Mapping[str, Any], now: float) -> Item:
         """Mark the item acted upon, and return what the answer is made of."""
@@ -96,6 +102,17 @@ class Store:
             parameter = self.plans.members.get(plan.collection, "id")
         return self.shapes.of(operation, parameter)
 
+    def _outcome(self, operation: Operation, shape: Shape, item: Item | None) -> Outcome:
+        """Return the answer that shows one item; the same one until the item changes."""
+        if item is None:
+            return outcome(shape, shape.start)
+        place = f"answer of {operation.id}"
+        found = item.rendered.get(place)
+        if found is None:
+            filled = self._object(operation, shape, item)
+            found = item.rendered[place] = outcome(shape, [filled] if shape.many else filled)
+        return found
+
     def _object(self, operation: Operation, shape: Shape, item: Item) -> Any:
         found = item.rendered.get(operation.id)
         if found is None:
@@ -106,53 +123,52 @@ class Store:
     def _new_id(self, plan: Plan, creator: Operation, sent: Mapping[str, Any]) -> str:
         """Return the id of a new item: the name that the caller gave it, where items are named, else a random one."""
         collection = plan.collection
-        shape = self.shape(creator)
-        field = shape.item.identifier
-        member = self._member(collection)
-        named = sent.get(field) if field not in {None, "id"} else None
+        view = self.shape(creator).item
+        named = sent.get(view.identifier) if view.identifier not in {None, "id"} else None
         chosen = [str(named)] if isinstance(named, str | int) and not isinstance(named, bool) else []
-        for candidate in (*chosen, *new_identifiers(collection)):
-            fits_path = member is None or self._validation.accepts(member, self.plans.members[collection], candidate)
-            if fits_path and (field is None or shape.item.identified(candidate)):
-                return candidate
-        return next(new_identifiers(collection))
+        candidates = (*chosen, *new_identifiers(collection))
+        return next((each for each in candidates if self._names(collection, each, view)), candidates[-1])
+
+    def _names(self, collection: str, candidate: str, view: View) -> bool:
+        """Tell whether every path through the collection, and the object itself, can hold this identifier."""
+        fits = (
+            self._validation.accepts(operation, level.parameter, candidate)
+            for operation in self.plans.through(collection)
+            for level in self.plans.of(operation).levels
+            if level.collection == collection
+        )
+        return (view.identifier is None or bool(view.identified(candidate))) and all(fits)
 
     def _seed(self, collection: str) -> str | None:
         """Return the one member of a collection that no operation makes: the documented example, else a random one."""
         if self.plans.creates(collection) or collection not in self.plans.members:
             return None
-        return next(self._seeds(collection))
-
-    def _seeds(self, collection: str) -> Iterator[str]:
-        member = self._member(collection)
-        name = self.plans.members[collection]
-        declared = None if member is None else self._validation.parameter(member, name)
-        schema = declared[0] if declared is not None else {}
-        if isinstance(schema, Mapping):
-            examples = [schema[word] for word in ("example", "default") if word in schema]
-            for word in ("examples", "enum"):
-                examples += schema[word] if isinstance(schema.get(word), list) else []
-            yield from (str(value) for value in examples if isinstance(value, str | int))
-        lister = self.plans.at("GET", collection)
-        if lister is None or member is None:
+        parameter, operation = self.plans.members[collection], self.plans.through(collection)[0]
+        schema = self._validation.parameter(operation, parameter)
+        example = next(documented(schema), None)
+        if example is not None:
+            return example
+        lister = self.plans.lister(collection)
+        if lister is None:
             # Nothing announces it, so its id is one that a caller can work out from the schema.
-            yield str(instance(schema))
-        else:
-            view = self.shape(lister).item
-            for candidate in new_identifiers(collection):
-                if self._validation.accepts(member, name, candidate) and view.identified(candidate):
-                    yield candidate
-        yield next(new_identifiers(collection))
-
-    def _member(self, collection: str) -> Operation | None:
-        """Return an operation on a member of the collection; any declares the parameter that names it."""
-        name = self.plans.members.get(collection)
-        return None if name is None else self.plans.through(f"{collection}/{{{name}}}")
+            return str(instance(schema))
+        view = self.shape(lister).item
+        candidates = tuple(new_identifiers(collection))
+        return next((each for each in candidates if self._names(collection, each, view)), str(instance(schema)))
 
 
 def outcome(shape: Shape, content: Any) -> Outcome:
     """Return the documented answer with this object or list in it."""
     return Outcome(shape.status, shape.media_type, shape.encode(shape.body(content)))
+
+
+def documented(schema: Schema) -> Iterator[str]:
+    """Yield the values that a parameter's schema shows, likeliest first."""
+    if isinstance(schema, Mapping):
+        shown = [schema[word] for word in ("example", "default") if word in schema]
+        for word in ("examples", "enum"):
+            shown += schema[word] if isinstance(schema.get(word), list) else []
+        yield from (str(value) for value in shown if isinstance(value, str | int))
 
 
 def iso(moment: float) -> str:

@@ -57,17 +57,15 @@ class Validation:
             return Content(valid=False)
         return self._body(operation, _media_type(headers), body)
 
-    def parameter(self, operation: Operation, name: str) -> tuple[Schema, Draft202012Validator] | None:
-        """Return the schema of a path parameter with its validator, or None if it is not declared."""
-        for checked in self._declared(operation):
-            if checked.parameter.where == "path" and checked.parameter.name == name:
-                return checked.schema, checked.check
-        return None
+    def parameter(self, operation: Operation, name: str) -> Schema:
+        """Return the schema of a path parameter; any value will do for one that is not declared."""
+        found = (each for each in self._declared(operation) if each.parameter.where == "path")
+        return next((each.schema for each in found if each.parameter.name == name), {})
 
     def accepts(self, operation: Operation, name: str, text: str) -> bool:
         """Tell whether a path parameter may have this value."""
-        found = self.parameter(operation, name)
-        return found is None or _fits(found[1], decode(found[0], [text]))
+        found = (each for each in self._declared(operation) if each.parameter.where == "path")
+        return all(_fits(each.check, decode(each.schema, [text])) for each in found if each.parameter.name == name)
 
     def _declared(self, operation: Operation) -> tuple[_Checked, ...]:
         found = self._parameters.get(operation.id)
@@ -109,7 +107,7 @@ class Validation:
         if not body and not operation.body_required:
             return Content(valid=True)
         documented = _documented(operation.request_body, media_type)
-        if documented is None or not body:
+        if documented is None:
             return Content(valid=False)
         schema, check = self._compiled(operation, documented)
         if is_json(documented):
