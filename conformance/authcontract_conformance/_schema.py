@@ -45,12 +45,19 @@ def translate(schema: Any, direction: Direction) -> Schema:
                 found[word] = value
         elif word not in _PROSE and not word.startswith("x-"):
             found[word] = value
-    if "discriminator" in schema and "oneOf" in found and "anyOf" not in found:
-        # The property named there picks one; as JSON Schema reads it, overlapping alternatives would refuse everything.
-        found["anyOf"] = found.pop("oneOf")
+    _discriminated(found, schema)
     _bounds(found)
     _forbid(found, schema, direction)
     return _nullable(found, direction)
+
+
+def _discriminated(schema: dict[str, Any], source: Mapping[str, Any]) -> None:
+    """Let one of several alternatives do where a property picks it.
+
+    As JSON Schema reads `oneOf`, alternatives that overlap without regard to that property would refuse everything.
+    """
+    if "discriminator" in source and "oneOf" in schema and "anyOf" not in schema:
+        schema["anyOf"] = schema.pop("oneOf")
 
 
 def _bounds(schema: dict[str, Any]) -> None:

@@ -119,9 +119,13 @@ class Data:
             members.popitem(last=False)
 
     def remove(self, partition: Partition, path: Path, name: str) -> None:
-        """Take an item out of a collection, if it is there."""
+        """Take an item out of a collection, with everything below it."""
         tenant = self._tenant(partition)
         tenant.collections.get(path, OrderedDict()).pop(name, None)
+        below, depth = (*path, name), len(path) + 1
+        for kept in (tenant.collections, tenant.documents):
+            for place in [place for place in kept if place[:depth] == below]:
+                del kept[place]
 
     def document(self, partition: Partition, path: Path, now: float) -> Item:
         """Return the document at a path; there always is one."""
