@@ -3,7 +3,7 @@
 from ._alternatives import alternatives
 from ._codes import CODES
 from ._diagnostics import Diagnostic, Related, Severity
-from ._load import Loaded, load, load_specification, parse_policy
+from ._load import Loaded, assemble, load, load_specification, parse_policy
 from ._model import (
     ANY_KEY,
     AS_SPECIFIED,
@@ -101,6 +101,7 @@ __all__ = [
     "Table",
     "alternatives",
     "as_json",
+    "assemble",
     "count_in_words",
     "inline",
     "load",

@@ -1,9 +1,10 @@
-"""From files to a policy, a specification and their resolution: the only module that reads files."""
+"""From bytes to a policy, a specification and their resolution; `load` and `load_specification` alone read files."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path as FilePath
+from typing import TypeAlias
 
 from ._build import build
 from ._check import check
@@ -14,6 +15,10 @@ from ._resolution import Resolution
 from ._schema import violations
 from ._specification import parse_specification
 from ._yaml import SPECIFICATION_BYTES, read_yaml
+
+#: What a file holds, if it is sound, and what is wrong with it.
+ParsedPolicy: TypeAlias = tuple[Policy | None, tuple[Diagnostic, ...]]
+ParsedSpecification: TypeAlias = tuple[Specification | None, tuple[Diagnostic, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,40 +32,39 @@ class Loaded:
     diagnostics: tuple[Diagnostic, ...]
 
 
-def parse_policy(data: bytes, file: str) -> tuple[Policy | None, tuple[Diagnostic, ...]]:
+def parse_policy(data: bytes, file: str) -> ParsedPolicy:
     """Return the policy that a YAML text states, if it is well formed, and what is wrong with it."""
     document, problems = read_yaml(data, file)
     if document is None:
         return None, in_order(problems)
     problems = in_order((*problems, *violations(document)))
-    if has_errors(problems):
-        return None, problems
-    return build(document), problems
+    return (None if has_errors(problems) else build(document)), problems
 
 
-def load_specification(path: str | FilePath) -> tuple[Specification | None, tuple[Diagnostic, ...]]:
-    """Return the specification in this file, if it resolves, and what is wrong with it."""
-    data = _bytes(FilePath(path))
-    return (None, (data,)) if isinstance(data, Diagnostic) else parse_specification(data, str(path))
+def assemble(policy: ParsedPolicy, specification: ParsedSpecification) -> Loaded:
+    """Relate a policy to its specification and check what they mean together."""
+    resolution, problems = check(policy[0], specification[0]) if policy[0] is not None else (None, ())
+    return Loaded(
+        policy=policy[0],
+        specification=specification[0],
+        resolution=resolution,
+        diagnostics=in_order((*policy[1], *specification[1], *problems)),
+    )
 
 
 def load(policy_path: str | FilePath, specification_path: str | FilePath | None = None) -> Loaded:
-    """Read a policy and its specification, by default the one that the policy names beside itself."""
+    """Read a policy and its specification, by default the one that the policy names relative to itself."""
     data = _bytes(FilePath(policy_path))
-    if isinstance(data, Diagnostic):
-        return Loaded(policy=None, specification=None, resolution=None, diagnostics=(data,))
-    policy, problems = parse_policy(data, str(policy_path))
-    if specification_path is None and policy is not None:
-        specification_path = FilePath(policy_path).parent / policy.specification
-    specification: Specification | None = None
-    if specification_path is not None:
-        specification, found = load_specification(specification_path)
-        problems = (*problems, *found)
-    resolution: Resolution | None = None
-    if policy is not None:
-        resolution, found = check(policy, specification)
-        problems = (*problems, *found)
-    return Loaded(policy=policy, specification=specification, resolution=resolution, diagnostics=in_order(problems))
+    policy: ParsedPolicy = (None, (data,)) if isinstance(data, Diagnostic) else parse_policy(data, str(policy_path))
+    if specification_path is None and policy[0] is not None:
+        specification_path = FilePath(policy_path).parent / policy[0].specification
+    return assemble(policy, load_specification(specification_path) if specification_path is not None else (None, ()))
+
+
+def load_specification(path: str | FilePath) -> ParsedSpecification:
+    """Read the specification in this file."""
+    data = _bytes(FilePath(path))
+    return (None, (data,)) if isinstance(data, Diagnostic) else parse_specification(data, str(path))
 
 
 def _bytes(path: FilePath) -> bytes | Diagnostic:
@@ -70,8 +74,8 @@ def _bytes(path: FilePath) -> bytes | Diagnostic:
             return file.read(SPECIFICATION_BYTES + 1)
     except OSError as problem:
         reason = problem.strerror or type(problem).__name__
-        return Diagnostic(
-            code="cannot-read-file",
-            message=f"the file cannot be read: {reason.lower()}",
-            span=Span(file=str(path), line=1, column=1, end=1, text=""),
-        )
+    except ValueError:
+        # A path with a NUL in it.
+        reason = "no file can be called so"
+    span = Span(file=str(path), line=1, column=1, end=1, text="")
+    return Diagnostic(code="cannot-read-file", message=f"the file cannot be read: {reason.lower()}", span=span)

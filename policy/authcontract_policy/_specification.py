@@ -9,13 +9,16 @@ from typing import Any, Final, Literal, TypeGuard
 
 from ._diagnostics import Diagnostic, Related, has_errors, in_order, quote, suggestion
 from ._json import read_json
-from ._model import Document, Path, Span
+from ._model import Document, Path
 from ._operations import Operation, Parameter, Specification
+from ._places import key_span, value_span
 from ._references import References, references_in
 from ._yaml import SPECIFICATION_BYTES, SPECIFICATION_DEPTH, read_yaml
 
 _METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _WHERE: Final[tuple[Literal["path", "query", "header", "cookie"], ...]] = ("path", "query", "header", "cookie")
+
+_OF_NAMES: Final = frozenset({"openapi-shape", "path-template", "no-operations"})
 
 
 def parse_specification(data: bytes, file: str) -> tuple[Specification | None, tuple[Diagnostic, ...]]:
@@ -146,7 +149,7 @@ class _Reader:
                 f"two operations are called {quote(found)}",
                 place,
                 "give each operation a name of its own",
-                Related(span=self._span(self._ids[found]), label="the first"),
+                Related(span=value_span(self._document, self._ids[found]), label="the first"),
             )
         self._ids.setdefault(found, place)
         return found
@@ -154,14 +157,16 @@ class _Reader:
     def _parameters(self, block: Mapping[str, Any], here: Path) -> tuple[Parameter, ...]:
         written = block.get("parameters", [])
         found = []
-        for each in written if isinstance(written, list) else []:
+        for index, each in enumerate(written if isinstance(written, list) else []):
             parameter = self._follow(each)
             if not isinstance(parameter, Mapping):
                 continue
             name, where = parameter.get("name"), parameter.get("in")
             place = next((word for word in _WHERE if word == where), None)
             if not isinstance(name, str) or place is None:
-                self._refuse("parameter", "a parameter needs a `name` and says where it is `in`", (*here, "parameters"))
+                self._refuse(
+                    "parameter", "a parameter needs a `name` and says where it is `in`", (*here, "parameters", index)
+                )
                 continue
             schema = parameter.get("schema")
             if schema is None:
@@ -238,8 +243,7 @@ class _Reader:
         self._refuse("openapi-shape", f"{quote(path[-1]) if path else 'the document'} must be a block of names", path)
         return False
 
-    def _span(self, path: Path) -> Span:
-        return self._document.span(path) or Span(file=self._document.file, line=1, column=1, end=2, text="")
-
     def _refuse(self, code: str, message: str, path: Path, help_: str = "", *related: Related) -> None:
-        self.problems.append(Diagnostic(code=code, message=message, span=self._span(path), help=help_, related=related))
+        # A name is at fault where it, or the block that it names, is not what OpenAPI wants there.
+        span = (key_span if code in _OF_NAMES else value_span)(self._document, path)
+        self.problems.append(Diagnostic(code=code, message=message, span=span, help=help_, related=related))

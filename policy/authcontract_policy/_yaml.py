@@ -11,6 +11,7 @@ import hashlib
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 import yaml
@@ -169,17 +170,20 @@ class _Reader:
         if depth >= self._depth:
             self._refuse("too-deep", f"blocks are nested more than {self._depth} deep", event)
             raise _Stop
-        if isinstance(event, yaml.SequenceStartEvent):
-            return self._sequence(path, depth)
-        return self._mapping(path, depth)
+        found, end = (
+            self._sequence(path, depth) if isinstance(event, yaml.SequenceStartEvent) else self._mapping(path, depth)
+        )
+        if event.flow_style and end.end_mark.line == event.start_mark.line:
+            self.values[path] = replace(self.values[path], end=end.end_mark.column + 1)
+        return found
 
-    def _sequence(self, path: Path, depth: int) -> list[Any]:
+    def _sequence(self, path: Path, depth: int) -> tuple[list[Any], Any]:
         found: list[Any] = []
         while not isinstance(event := self._next(), yaml.SequenceEndEvent):
             found.append(self._node(event, (*path, len(found)), depth + 1))
-        return found
+        return found, event
 
-    def _mapping(self, path: Path, depth: int) -> dict[str, Any]:
+    def _mapping(self, path: Path, depth: int) -> tuple[dict[str, Any], Any]:
         found: dict[str, Any] = {}
         while not isinstance(key := self._next(), yaml.MappingEndEvent):
             if not isinstance(key, yaml.ScalarEvent):
@@ -202,7 +206,7 @@ class _Reader:
                 continue
             self.keys[here] = self._span(key)
             found[key.value] = self._node(self._next(), here, depth + 1)
-        return found
+        return found, key
 
     def _scalar(self, event: Any) -> Any:
         text: str = event.value
