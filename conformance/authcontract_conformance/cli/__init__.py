@@ -1,11 +1,17 @@
-"""The command line: one table of commands, each in a module that is imported only when it is called."""
+"""The command line: one table of commands, each in a module that is imported only when it is called.
+
+Every way to end passes through `run`, which alone knows what each means to the shell.
+"""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 
 import click
+
+from ._shared import CLEAN, COULD_NOT_RUN, INTERRUPTED
 
 #: Command -> what `--help` says of it. Its module has the same name; a test keeps both in step.
 COMMANDS: Mapping[str, str] = {
@@ -32,8 +38,9 @@ class Lazy(click.Group):
         """Import a command."""
         if cmd_name not in COMMANDS:
             return None
-        found = importlib.import_module(f"authcontract_conformance.cli.{cmd_name}").command
-        return found if isinstance(found, click.Command) else None
+        command = importlib.import_module(f"authcontract_conformance.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)  # noqa: S101  tells the type checker what the table promises
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -41,11 +48,11 @@ class Lazy(click.Group):
         """Suggest a near name for a wrong one, with nothing imported."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
-            import difflib  # noqa: PLC0415  only for a mistake
+            import difflib
 
             near = difflib.get_close_matches(name, COMMANDS, n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else f" Commands: {', '.join(COMMANDS)}."
-            ctx.fail(f"No such command '{name}'.{hint}")
+            hint = f"Did you mean '{near[0]}'?" if near else f"Commands: {', '.join(COMMANDS)}."
+            ctx.fail(f"No such command '{name}'. {hint}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  click's signature
@@ -65,23 +72,55 @@ def group() -> None:
 
 
 def main() -> None:
-    """Run the command line; every way to end has its exit code."""
-    import sys  # noqa: PLC0415  beside its only use
+    """Run the command line and end the process."""
+    sys.exit(run(sys.argv[1:]))
 
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command; returns its exit code, whatever happens.
+
+    click's own `main` would call a reader that went away (`| head`) an exit of 1, which is a finding here.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # an ASCII terminal shows `?` for a tick, and no traceback
     try:
-        group.main(standalone_mode=False)
+        with group.make_context("authcontract", list(arguments)) as context:
+            group.invoke(context)
+        sys.stdout.flush()
     except click.exceptions.Exit as ended:
-        sys.exit(ended.exit_code)
+        return ended.exit_code
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
-        sys.exit(130)
+        return INTERRUPTED
     except BrokenPipeError:
-        # The reader has gone, as `| head` does; what is left of the output is nobody's.
-        sys.stderr.close()
-        sys.exit(0)
+        _abandon_output()
+        return COULD_NOT_RUN
     except OSError as error:
-        click.echo(f"Error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", err=True)
-        sys.exit(3)
+        _abandon_output()
+        where = f": {error.filename}" if error.filename else ""
+        click.echo(f"Error: {(error.strerror or str(error)).lower()}{where}", err=True)
+        return COULD_NOT_RUN
+    except Exception:  # noqa: BLE001  a defect of ours must not look like a finding, which an exit of 1 would be
+        import traceback
+
+        traceback.print_exc()
+        click.echo("Error: this is a defect of authcontract; please report it with the lines above", err=True)
+        return COULD_NOT_RUN
+    return CLEAN
+
+
+def _abandon_output() -> None:
+    """Leave what is still buffered to nobody, so that the interpreter does not fail on it while it ends."""
+    import os
+
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, sys.stdout.fileno())
+    except (OSError, ValueError):
+        pass  # no real stream, as in a test
+    finally:
+        os.close(nowhere)

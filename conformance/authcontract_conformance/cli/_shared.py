@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
 if TYPE_CHECKING:
-    from authcontract_policy import Diagnostic, Loaded
+    from authcontract_policy import Diagnostic, Format, Loaded
 
-CLEAN, FINDINGS, USAGE, COULD_NOT_RUN, INTERRUPTED = 0, 1, 2, 3, 130
+#: Conformant, clean, or nothing changes.
+CLEAN: Final = 0
+#: Something was found, or something changes.
+FINDINGS: Final = 1
+#: The command line, a policy, a specification or a target file is wrong.
+USAGE: Final = 2
+#: Nothing was tested, or the output could not be written: no verdict.
+COULD_NOT_RUN: Final = 3
+#: Ctrl-C: 128 and the number of SIGINT, as shells have it.
+INTERRUPTED: Final = 130
 
 
 def stop(message: str, code: int) -> NoReturn:
@@ -23,23 +33,21 @@ def stop(message: str, code: int) -> NoReturn:
 
 def load_contract(policy: str, specification: str | None) -> Loaded:
     """Load a policy and its specification; ends with every diagnostic, exit 2, where they have errors."""
-    from authcontract_policy import Severity, load  # noqa: PLC0415  costs more than --help may
+    from authcontract_policy import Severity, load
 
     loaded = load(policy, specification)
-    if any(found.severity is Severity.ERROR for found in loaded.diagnostics):
-        show([found for found in loaded.diagnostics if found.severity is Severity.ERROR])
+    errors = [found for found in loaded.diagnostics if found.severity is Severity.ERROR]
+    if errors:
+        show(errors)
         raise click.exceptions.Exit(USAGE)
     return loaded
 
 
-def show(diagnostics: Iterable[Diagnostic], format_: str = "full") -> None:
+def show(diagnostics: Iterable[Diagnostic], format_: Format = "full") -> None:
     """Print diagnostics; people read them on standard error, programs on standard output."""
-    from authcontract_policy import count_in_words, render  # noqa: PLC0415  costs more than --help may
+    from authcontract_policy import render
 
-    found = tuple(diagnostics)
-    click.echo(render(found, format_), err=format_ == "full", nl=False)
-    if format_ == "full":
-        click.echo(count_in_words(found), err=True)
+    click.echo(render(diagnostics, format_), err=format_ == "full", nl=False)
 
 
 def default_policy() -> str:
@@ -52,6 +60,4 @@ def default_policy() -> str:
 
 def is_interactive() -> bool:
     """Tell whether a person watches standard error (no bar in CI, on a dumb terminal, or in a file)."""
-    import os  # noqa: PLC0415  beside its only use
-
     return sys.stderr.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"

@@ -26,7 +26,7 @@ ALGORITHMS = ("fixed_window", "sliding_log", "window_counter", "token_bucket")
 @click.option("--fault", metavar="NAME", help="Plant one defect.")
 @click.option("--list-faults", is_flag=True, help="List the defects with the clauses that must catch each.")
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", help="Of --list-faults.")
-def command(  # noqa: PLR0913  one parameter for each option
+def command(
     *,
     policy: str | None,
     spec: str | None,
@@ -46,9 +46,9 @@ def command(  # noqa: PLR0913  one parameter for each option
     if list_faults:
         _list(format_)
         return
-    import authcontract_engine as engine  # noqa: PLC0415  costs more than --help may
+    import authcontract_engine as engine
 
-    from authcontract_conformance.reference import CORRECT, Options, serve  # noqa: PLC0415  likewise
+    from authcontract_conformance.reference import CORRECT, Options, serve
 
     seams = CORRECT if fault is None else _fault(fault).plant(CORRECT)
     loaded = load_contract(policy or default_policy(), spec)
@@ -63,9 +63,9 @@ def command(  # noqa: PLR0913  one parameter for each option
 
 def _fault(name: str) -> Fault:
     """Return a fault, or end with the name that was probably meant."""
-    import difflib  # noqa: PLC0415  only for a mistake
+    import difflib
 
-    from authcontract_conformance.faults import FAULTS, fault  # noqa: PLC0415  costs more than --help may
+    from authcontract_conformance.faults import FAULTS, fault
 
     found = fault(name)
     if found is None:
@@ -77,10 +77,10 @@ def _fault(name: str) -> Fault:
 
 def _list(format_: str) -> None:
     """Print the catalogue."""
-    from authcontract_conformance.faults import FAULTS  # noqa: PLC0415  costs more than --help may
+    from authcontract_conformance.faults import FAULTS
 
     if format_ == "json":
-        import json  # noqa: PLC0415  beside its only use
+        import json
 
         rows = [
             {"name": f.name, "sentence": f.sentence, "family": f.family.value, "clauses": list(f.clauses)}

@@ -18,10 +18,11 @@ from ._shared import COULD_NOT_RUN, FINDINGS, INTERRUPTED, USAGE, default_policy
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from authcontract_policy import Loaded
+
     from authcontract_conformance._events import Event
     from authcontract_conformance._run import Options, Result
     from authcontract_conformance._target import Target
-    from authcontract_policy import Loaded
 
 
 @click.command("verify", short_help="Judge a deployment, clause by clause.")
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 @click.option("--timeout", default=10.0, show_default=True, metavar="SECONDS", help="Wait so long for a response.")
 @click.option("--log", metavar="FILE", help="Where the event log goes; by default a new file in authcontract-runs/.")
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def command(  # noqa: PLR0913  one parameter an option
+def command(
     url: str | None,
     policy: str | None,
     spec: str | None,
@@ -60,8 +61,8 @@ def command(  # noqa: PLR0913  one parameter an option
 
     Without URL the embedded reference server is judged, over real TLS.
     """
-    from authcontract_conformance._run import Options  # noqa: PLC0415  costs more than --help may
-    from authcontract_conformance.driver._driver import Budget  # noqa: PLC0415
+    from authcontract_conformance._run import Options
+    from authcontract_conformance.driver._driver import Budget
 
     loaded = load_contract(policy or default_policy(), spec)
     _check_clauses((*only, *skip))
@@ -81,7 +82,7 @@ def command(  # noqa: PLR0913  one parameter an option
     result = _judge(loaded, _target(loaded, url, target), options, place, format_)
     if result.interrupted:
         raise click.exceptions.Exit(INTERRUPTED)
-    from authcontract_conformance._verdict import EXIT_CODES  # noqa: PLC0415  costs more than --help may
+    from authcontract_conformance._verdict import EXIT_CODES
 
     code = EXIT_CODES[result.verdict]
     raise click.exceptions.Exit(COULD_NOT_RUN if result.stopped and code != FINDINGS else code)
@@ -89,16 +90,20 @@ def command(  # noqa: PLR0913  one parameter an option
 
 def _again(policy: str | None, fault: str | None, seed: int) -> str:
     """Return the command that repeats a finding on the embedded server, which is gone when the run is."""
-    parts = ["authcontract verify", *([f"--policy {policy}"] if policy else []), *([f"--fault {fault}"] if fault else [])]
+    parts = [
+        "authcontract verify",
+        *([f"--policy {policy}"] if policy else []),
+        *([f"--fault {fault}"] if fault else []),
+    ]
     return " ".join([*parts, f"--seed {seed}", "--only {clause}"])
 
 
 def _check_clauses(names: tuple[str, ...]) -> None:
-    from authcontract_conformance.clauses import catalogue  # noqa: PLC0415  costs more than --help may
+    from authcontract_conformance.clauses import catalogue
 
     for name in names:
         if name not in catalogue():
-            import difflib  # noqa: PLC0415  only for a mistake
+            import difflib
 
             near = difflib.get_close_matches(name.upper(), catalogue(), n=1)
             hint = f"; did you mean `{near[0]}`?" if near else ""
@@ -111,12 +116,12 @@ def _target(loaded: Loaded, url: str | None, file: str | None) -> Target | None:
         if url is None:
             return None
         stop(f"`{url}` needs keys to be judged: write a target file and give it with --target FILE", USAGE)
-    from authcontract_conformance._target import load_target  # noqa: PLC0415  costs more than --help may
+    from authcontract_conformance._target import load_target
 
     assert loaded.policy is not None  # noqa: S101  load_contract ends otherwise
     target, problems = load_target(Path(file), loaded.policy, url)
     if target is None:
-        from ._shared import show  # noqa: PLC0415  beside its only use
+        from ._shared import show
 
         show(problems)
         raise click.exceptions.Exit(USAGE)
@@ -124,14 +129,14 @@ def _target(loaded: Loaded, url: str | None, file: str | None) -> Target | None:
 
 
 def _judge(loaded: Loaded, target: Target | None, options: Options, log: Path, format_: str) -> Result:
-    from rich.console import Console  # noqa: PLC0415  costs more than --help may
+    from rich.console import Console
 
-    from authcontract_conformance._run import SetupError, verify  # noqa: PLC0415
-    from authcontract_conformance.driver._control import ControlError  # noqa: PLC0415
-    from authcontract_conformance.driver._launch import LaunchError  # noqa: PLC0415
-    from authcontract_conformance.reports._log import EventLog, LogError  # noqa: PLC0415
-    from authcontract_conformance.reports._summary import summary  # noqa: PLC0415
-    from authcontract_conformance.reports._terminal import Terminal  # noqa: PLC0415
+    from authcontract_conformance._run import SetupError, verify
+    from authcontract_conformance.driver._control import ControlError
+    from authcontract_conformance.driver._launch import LaunchError
+    from authcontract_conformance.reports._log import EventLog, LogError
+    from authcontract_conformance.reports._summary import summary
+    from authcontract_conformance.reports._terminal import Terminal
 
     with ExitStack() as stack:
         try:
