@@ -1,0 +1,59 @@
+# The two that matter: `make verify` reads a verdict on the reference server, `make test` runs the tests.
+# Each sets up .venv from the hashed lock first, and says what this machine lacks for that.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+# pip resolves nothing here: the lock names every file by its hash, and the project itself comes last, editable.
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+
+.DEFAULT_GOAL := help
+.PHONY: help verify test lint selftest bench nightly check lock clean
+
+help: ## list what can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name what; do printf '%-9s %s\n' "$$name" "$$what"; done
+
+verify: $(VENV)/ready ## read a verdict on the reference server, clause by clause
+	@$(BIN)/authcontract verify
+
+test: $(VENV)/ready ## run the tests
+	@$(BIN)/python -m pytest -q
+
+lint: $(VENV)/ready ## ruff with every rule, its format, and mypy strict
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+selftest: $(VENV)/ready ## plant each fault and see it caught
+	@$(BIN)/authcontract selftest
+
+bench: $(VENV)/ready ## measure the engine and the driver
+	@for bench in benches/*.py; do echo "$$bench"; $(BIN)/python "$$bench" || exit; done
+
+nightly: $(VENV)/ready ## judge every fault by every clause: long
+	@$(BIN)/authcontract selftest --table
+
+check: lint test ## what CI checks before it builds the wheel
+
+lock: $(VENV)/ready ## resolve pyproject.toml anew into requirements.lock
+	@$(PIP) install pip-tools
+	@$(BIN)/python tests/packaging/requirements.py > $(VENV)/requirements.in
+	@sed -n '/^#/p;/^[^#]/q' requirements.lock > $(VENV)/head
+	@$(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-header \
+	  --no-emit-options --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+	  --output-file $(VENV)/body $(VENV)/requirements.in
+	@cat $(VENV)/head $(VENV)/body > requirements.lock
+
+clean: ## delete .venv and what was built
+	@rm -rf $(VENV) build dist
+
+$(VENV)/ready: requirements.lock pyproject.toml
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "authcontract needs Python 3.11 or newer, and there is no python3.11 here. Install it, or name one: make PYTHON=/path/to/python3.11 $(or $(MAKECMDGOALS),test)"; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) lacks the venv module. On Debian or Ubuntu: apt-get install python3-venv"; exit 2; }
+	@echo "Setting up $(VENV) from requirements.lock, once ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --require-hashes --requirement requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
