@@ -2,7 +2,8 @@
 
 A case is a generator: it yields what it wants done (`Probe`, `Burst`, `Advance`, `Acquire` …), receives what came of it,
 and returns a `Judgement`. It touches no socket, so that a test can feed it canned exchanges and a replay recorded ones.
-A passive clause yields nothing: it looks at every exchange of the whole run.
+A passive clause yields nothing: it looks at every exchange of the whole run. A property generates what it tries: it is
+synchronous, runs in a worker thread after all cases, and sends through a `Facade`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, TypeAlias
 from ._exchange import Action, Exchange
 from ._verdict import Basis, Judgement, Level
 from ._world import World
+from .fuzz._facade import Facade
 
 Steps: TypeAlias = Generator[Action, Any, Judgement]
 
@@ -34,6 +36,14 @@ class Case:
 
     subject: str
     steps: Callable[[World], Steps]
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """Something that must hold whatever is generated: what it is about, and the search for a counterexample."""
+
+    subject: str
+    check: Callable[[World, Facade], Judgement]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,5 +69,6 @@ class Clause:
     #: Says why the clause is meaningless for this contract, or None if it applies.
     inapplicable: Callable[[World], str | None] = lambda _: None
     cases: Callable[[World], Iterable[Case]] | None = None
+    properties: Callable[[World], Iterable[Property]] | None = None
     #: Called for each exchange; None where the exchange does not concern the clause.
     passive: Callable[[World, Exchange], Judgement | None] | None = None

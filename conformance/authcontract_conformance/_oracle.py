@@ -39,7 +39,7 @@ class Reality:
 
     object: Object | Literal["unknown"] = Object.OWN
     body: Body | Literal["unknown"] = Body.VALID
-    key_state_conflict: bool = False
+    key_state_conflict: bool | Literal["unknown"] = False
     object_kind: str | None = None
     #: None: the limits have room.
     usage: Reservation | None | Literal["unknown"] = None
@@ -149,7 +149,7 @@ class Oracle:
             object=UNKNOWN if reality.object == "unknown" else reality.object,
             object_kind=reality.object_kind,
             body=UNKNOWN if reality.body == "unknown" else reality.body,
-            key_state_conflict=reality.key_state_conflict,
+            key_state_conflict=UNKNOWN if reality.key_state_conflict == "unknown" else reality.key_state_conflict,
         )
         decisions = self.contract.possible(reading, facts)
         otherwise = []

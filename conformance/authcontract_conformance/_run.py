@@ -17,7 +17,7 @@ from authcontract_engine import Contract
 from authcontract_policy import Loaded, Policy, Table, alternatives
 
 from ._access import Access
-from ._clause import Case, Clause
+from ._clause import Case, Clause, Property
 from ._events import ClauseJudged, Event, FileSeen, Found, PhaseStarted, RunFinished, RunStarted, Trouble
 from ._exchange import Need
 from ._finding import Findings
@@ -287,24 +287,36 @@ class _Run:
         await clock.advance(wait + 1.0)
 
     async def _drive(self) -> None:
-        planned: list[tuple[Clause, list[Case]]] = []
+        """Run the cases, then what is generated: nothing generates while a case counts quota."""
         self.reasons: dict[str, str] = {}
+        planned: list[tuple[Clause, list[Case]]] = []
+        generated: list[tuple[Clause, Property]] = []
         for clause in self.clauses:
-            if clause.cases is None:
-                continue
             world = World(self.settings, clause.id)
-            missing = sorted(need.value for need in clause.needs if need.value not in self.connected.capabilities)
-            reason = clause.inapplicable(world)
-            if reason is not None:
-                self.reasons[clause.id] = reason
-            elif missing:
-                self.driver.judgements[clause.id] = [
-                    Judgement(word=Word.SKIPPED, reason=f"the target offers no {' and no '.join(missing)}")
-                ]
-            else:
+            if (clause.cases is None and clause.properties is None) or not self._may_run(clause, world):
+                continue
+            if clause.cases is not None:
                 planned.append((clause, list(clause.cases(world))))
+            if clause.properties is not None:
+                generated += [(clause, prop) for prop in clause.properties(world)]
         self.emit(PhaseStarted(phase="clauses", cases=sum(len(cases) for _, cases in planned)))
         await self.driver.run(planned)
+        if generated:
+            self.emit(PhaseStarted(phase="generated", cases=len(generated)))
+        for clause, prop in generated:
+            if not self.driver.stopped:
+                await self.driver.run_property(clause, prop)
+
+    def _may_run(self, clause: Clause, world: World) -> bool:
+        """Tell whether a clause means something here and the target offers what it needs; if not, the reason is kept."""
+        reason = clause.inapplicable(world)
+        missing = sorted(need.value for need in clause.needs if need.value not in self.connected.capabilities)
+        if reason is not None:
+            self.reasons[clause.id] = reason
+        elif missing:
+            without = Judgement(word=Word.SKIPPED, reason=f"the target offers no {' and no '.join(missing)}")
+            self.driver.judgements[clause.id] = [without]
+        return reason is None and not missing
 
     def _finish(self, *, interrupted: bool) -> Result:
         verdicts = tuple(self._judged(clause) for clause in self.clauses)
@@ -372,6 +384,19 @@ class _Run:
         return ClauseVerdict(clause=clause.id, level=clause.level, word=word, reason=reason, cases=len(judgements))
 
 
+def inapplicable(loaded: Loaded) -> Mapping[str, str]:
+    """Return the clauses that a contract makes meaningless, each with the reason; nothing is connected to."""
+    assert loaded.policy is not None  # noqa: S101  the caller checked it
+    url = loaded.policy.base_url
+    urls = {None: url.value or ""} if url.dimension is None else {name: row.value or "" for name, row in url.rows}
+    connected = _Connected(
+        name="", pools={}, source=DeclaredKeys(()), clock=WallClock(), capabilities=frozenset(), urls=urls
+    )
+    run = _Run(loaded, connected, Options(), lambda _: None)
+    found = {clause.id: clause.inapplicable(World(run.settings, clause.id)) for clause in run.clauses}
+    return {clause: reason for clause, reason in found.items() if reason is not None}
+
+
 def at(policy: Policy, urls: Mapping[str | None, str]) -> Policy:
     """Return the policy as if the documentation named the target's own address."""
     if None in urls:
@@ -385,4 +410,5 @@ def _seen(policy: Policy) -> FileSeen:
 
 
 def _chosen(clauses: Iterable[Clause], options: Options) -> Sequence[Clause]:
-    return [c for c in clauses if (not options.only or c.id in options.only) and c.id not in options.skip]
+    wanted = (c for c in clauses if (not options.only or c.id in options.only) and c.id not in options.skip)
+    return [c for c in wanted if options.fuzz or c.properties is None]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from authcontract_conformance._clause import Case, Clause
+from authcontract_conformance._clause import Case, Clause, Property
 from authcontract_conformance._events import CaseJudged, Event, Trouble
 from authcontract_conformance._exchange import (
     Acquire,
@@ -31,6 +31,7 @@ from authcontract_conformance._exchange import (
 from authcontract_conformance._finding import Findings, exchange_event
 from authcontract_conformance._verdict import Judgement, Word, inconclusive, skipped
 from authcontract_conformance._world import Ended, Settings, World
+from authcontract_conformance.fuzz._facade import Facade, Over
 
 from ._clock import Clock
 from ._keys import Keyring
@@ -132,19 +133,53 @@ class Driver:
         context = Context(clause=clause.id, subject=case.subject, world=World(self.settings, name))
         try:
             judgement = await self._steps(case, context)
-        except Ended as ended:
-            judgement = ended.judgement
-        except Stopped as stopped:
-            self.stopped = self.stopped or str(stopped)
-            judgement = inconclusive(str(stopped))
         except Exception as error:  # noqa: BLE001  a clause that raises is our defect: said, and the run goes on
-            self.trouble += 1
-            self._emit(Trouble(where=name, what=f"internal error: {type(error).__name__}", detail=self._trace()))
-            judgement = inconclusive("internal error")
+            judgement = self._ending(name, error)
         for pool in self._pools.values():
             pool.forget(f"{name}/")
         self.judge(clause, case.subject, judgement)
         return judgement
+
+    async def run_property(self, clause: Clause, prop: Property) -> Judgement:
+        """Let a property generate in a worker thread, its requests sent from here, until it is judged."""
+        name = f"{clause.id}/{prop.subject}"
+        world = World(self.settings, name)
+
+        async def perform(where: World, action: Action) -> Any:
+            try:
+                return await self.perform(action, Context(clause=clause.id, subject=prop.subject, world=where))
+            except Exception as error:  # noqa: BLE001  Hypothesis would take it for a counterexample
+                raise Ended(self._ending(name, error)) from None
+
+        facade = Facade(asyncio.get_running_loop(), perform)
+
+        def search() -> Judgement:
+            try:
+                return prop.check(world, facade)
+            except Over as over:
+                return over.judgement
+
+        try:
+            judgement = await asyncio.to_thread(search)
+        except asyncio.CancelledError:
+            facade.stop()
+            raise
+        except Exception as error:  # noqa: BLE001  as above
+            judgement = self._ending(name, error)
+        self.judge(clause, prop.subject, judgement)
+        return judgement
+
+    def _ending(self, name: str, error: Exception) -> Judgement:
+        """Return what a case comes to that ends by this error."""
+        match error:
+            case Ended(judgement=judgement):
+                return judgement
+            case Stopped():
+                self.stopped = self.stopped or str(error)
+                return inconclusive(str(error))
+        self.trouble += 1
+        self._emit(Trouble(where=name, what=f"internal error: {type(error).__name__}", detail=self._trace()))
+        return inconclusive("internal error")
 
     def judge(self, clause: Clause, subject: str, judgement: Judgement) -> None:
         """Keep a judgement and say it; a failure or a warning becomes a finding."""
