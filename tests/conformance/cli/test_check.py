@@ -71,7 +71,7 @@ def test_json_follows_its_published_schema(broken: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("format_", "start"), [("concise", "{}:23:44: undeclared-scope "), ("github", "::error file={}")]
+    ("format_", "start"), [("concise", "{}:25:44: undeclared-scope "), ("github", "::error file={}")]
 )
 def test_programs_get_a_line_for_each_problem(broken: Path, format_: str, start: str) -> None:
     result = check(broken, "--format", format_)
