@@ -1,6 +1,6 @@
 """Keep the facts of DigitalOcean's specification and nothing that somebody wrote to be read.
 
-    python specs/make_digitalocean_facts.py DigitalOcean-public.v2.yaml.json > specs/digitalocean.openapi.json
+    python specs/make_digitalocean_facts.py bundled.json > specs/digitalocean.openapi.json
 
 What stays: servers, paths, methods, operationIds, tags, parameters, schemas, security, status codes. What goes:
 descriptions, titles, summaries, samples, links, every `x-` word, and whatever nothing refers to afterwards.
