@@ -18,12 +18,6 @@ from ._places import at_key, at_value, value_span
 #: What the schema says of each word of the language.
 Words = Mapping[str, Mapping[str, Any]]
 
-_KINDS: Final = {
-    "string": "a text",
-    "integer": "a whole number",
-    "boolean": "`true` or `false`",
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
@@ -94,31 +88,47 @@ def _reserved(name: object) -> tuple[str, str]:
 
 
 def _type(document: Document, at: Violation) -> Iterator[Diagnostic]:
-    wanted, found = str(at.wanted), at.found
-    subject, noun, help_ = _subject(at.path), _noun(at.schema), ""
-    match wanted, found:
-        case _, None:
-            message = f"{subject} has no value" if at.path else "the policy is empty"
-            help_ = "give it one, or delete the word; a text that contains `,` needs quotes inside `{ }`"
-        case "array", dict():
-            message = f"{subject} takes a list, not a block"
-        case "array", _:
-            message = f"{subject} takes a list"
-            help_ = f"write {quote(f'{at.path[-1]}: [{found}]')}" if at.path and isinstance(at.path[-1], str) else ""
-        case "object", _:
-            message = f"{subject} takes a block of names" + (", not a list" if isinstance(found, list) else "")
-        case _, list():
-            message = f"{subject} takes one value, not a list"
-            one = len(found) == 1 and isinstance(found[0], str) and at.path and isinstance(at.path[-1], str)
-            help_ = f"write {quote(f'{at.path[-1]}: {found[0]}')}" if one else ""
-        case _, dict():
-            message = f"{subject} takes one value, not a block"
-        case _:
-            message = f"{quote(_yaml(found))} is no {noun}" if noun else f"{subject} takes {_KINDS[wanted]}"
-            text_wanted = wanted == "string" and not isinstance(found, str)
-            help_ = _like(at.schema) if noun and noun not in ("text", "name") else ""
-            help_ = help_ or ("put it in quotes to make it a text" if text_wanted else "")
+    if at.found is None:
+        message = f"{_subject(at.path)} has no value" if at.path else "the policy is empty"
+        help_ = "give it one, or delete the word; a text that contains `,` needs quotes inside `{ }`"
+        yield at_key(document, at.path, "wrong-type", message, help=help_)
+        return
+    say = {"array": _list_wanted, "object": _block_wanted}.get(at.wanted, _value_wanted)
+    message, help_ = say(at)
     yield at_value(document, at.path, "wrong-type", message, help=help_)
+
+
+def _list_wanted(at: Violation) -> tuple[str, str]:
+    if isinstance(at.found, dict):
+        return f"{_subject(at.path)} takes a list, not a block", ""
+    return f"{_subject(at.path)} takes a list", _instead(at.path, f"[{at.found}]")
+
+
+def _block_wanted(at: Violation) -> tuple[str, str]:
+    return f"{_subject(at.path)} takes a block of names" + (", not a list" if isinstance(at.found, list) else ""), ""
+
+
+def _value_wanted(at: Violation) -> tuple[str, str]:
+    noun = _noun(at.schema)
+    match at.found:
+        case dict():
+            return f"{_subject(at.path)} takes one value, not a block", ""
+        case [str(only)]:
+            return f"{_subject(at.path)} takes one value, not a list", _instead(at.path, only)
+        case list():
+            return f"{_subject(at.path)} takes one value, not a list", ""
+        case _ if noun is None:
+            # Every other form of a value has a noun.
+            return f"{_subject(at.path)} takes `true` or `false`", ""
+        case _ if noun in {"text", "name"}:
+            return f"{quote(_yaml(at.found))} is no {noun}", "put it in quotes to make it one"
+        case _:
+            return f"{quote(_yaml(at.found))} is no {noun}", _like(at.schema)
+
+
+def _instead(path: Path, value: str) -> str:
+    """Show the line with the value written as its word takes it."""
+    return f"write {quote(f'{path[-1]}: {value}')}" if path and isinstance(path[-1], str) else ""
 
 
 def _yaml(value: Any) -> str:
@@ -132,7 +142,8 @@ def _enum(document: Document, at: Violation) -> Iterator[Diagnostic]:
         kind = "a block" if isinstance(found, dict) else "a list"
         yield at_value(document, at.path, "wrong-type", f"{_subject(at.path)} takes one value, not {kind}")
         return
-    noun = _noun(at.schema) if "examples" in at.schema else None
+    # Where the words stand beside numbers, e.g. `unlimited`, a list of the words alone would mislead.
+    noun = _noun(at.schema) if any(each not in at.wanted for each in at.schema.get("examples", ())) else None
     message = f"{quote(_yaml(found))} is {f'no {noun}' if noun else f'not a value of {_word(at.path)}'}"
     help_ = _like(at.schema) if noun else suggestion(_yaml(found), allowed)
     yield at_value(document, at.path, "unknown-value", message, help=help_)
