@@ -5,9 +5,21 @@ from functools import cache
 
 from authcontract_conformance._clause import Clause
 
-from . import credentials, environments, errors, leaks, lifecycle, limits, methods, scopes, tenants, transport
+from . import (
+    credentials,
+    environments,
+    errors,
+    generated,
+    leaks,
+    lifecycle,
+    limits,
+    methods,
+    scopes,
+    tenants,
+    transport,
+)
 
-FAMILIES = (credentials, errors, scopes, methods, transport, environments, tenants, limits, lifecycle, leaks)
+FAMILIES = (credentials, errors, scopes, methods, transport, environments, tenants, limits, lifecycle, leaks, generated)
 
 #: Ids that became cells of another clause; they still explain themselves (Decided 21).
 MERGED: Mapping[str, str] = {"SCOPE-3": "SCOPE-1", "SCOPE-4": "SCOPE-1"}

@@ -1,4 +1,4 @@
-"""Requests and response checks from Schemathesis; the only module that imports it (its inner API changes every fortnight).
+"""Requests and response checks from Schemathesis; the only module that imports it, since its inner parts change often.
 
 What it does here behind nobody's back: no file in the working folder, no hooks from the environment, no network, no
 credentials of its own, and no word to the terminal.
@@ -90,7 +90,9 @@ class Schemas:
             names = sorted(chance.sample(names, counts.operations))
         with _silence():
             found = dict.fromkeys(
-                generated for name in names for generated in self._of(name, random.Random(f"{seed}/{name}"), counts)  # noqa: S311  likewise
+                generated
+                for name in names
+                for generated in self._of(name, random.Random(f"{seed}/{name}"), counts)  # noqa: S311  likewise
             )
         return tuple(sorted(found, key=_size))
 
@@ -102,7 +104,7 @@ class Schemas:
             return
         drawn: list[tuple[Mode, Any]] = []
         drawn += [("positive", c) for c in _cases(operation, GenerationMode.POSITIVE, counts.positive, chance)]
-        # A path parameter that takes any text has no wrong value: each draw would be thrown away (a second for nothing).
+        # A path parameter that takes any text has no wrong value: a second of draws would all be thrown away.
         deniable = operation.body or any(p.location.value != "path" for p in operation.iter_parameters())
         if deniable:
             drawn += [("negative", c) for c in _cases(operation, GenerationMode.NEGATIVE, counts.negative, chance)]

@@ -20,7 +20,7 @@ T = TypeVar("T")
 SHRINKING = 150
 
 
-class Counterexample(AssertionError):
+class Counterexample(AssertionError):  # noqa: N818  Hypothesis' word
     """The contract is broken, with the judgement that says how; an assertion, so that Hypothesis shrinks it."""
 
     def __init__(self, judgement: Judgement) -> None:
@@ -67,11 +67,19 @@ def search(strategy: SearchStrategy[T], check: Callable[[T], Judgement], *, seed
             raise shrinking.fail(judgement)
         others.setdefault(judgement.word, judgement)
 
+    failure = outcome(holds)
+    if failure is not None:
+        return failure
+    worst = next((others[word] for word in SEVERITY if word in others and word is not Word.PASS), None)
+    return worst or Judgement(word=Word.PASS, reason=f"{tried} requests")
+
+
+def outcome(run: Callable[[], object]) -> Judgement | None:
+    """Run a search and return the judgement of its smallest counterexample, or None where it found none."""
     try:
-        holds()
+        run()
     except Counterexample as found:
         return found.judgement
     except Flaky:
         return inconclusive("the target answers the same request in different ways")
-    worst = next((others[word] for word in SEVERITY if word in others and word is not Word.PASS), None)
-    return worst or Judgement(word=Word.PASS, reason=f"{tried} requests")
+    return None

@@ -1,0 +1,338 @@
+"""FUZZ-1: generated requests with every kind of credential, in every way of showing it, against the contract's oracle.
+
+Hypothesis draws which request, which key, how it is shown, and what is done to path and method. What comes back is
+judged only as far as the contract and the soundness rules reach: where HTTP, a framework or a proxy may answer for
+itself, its own refusal accuses nobody.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+from authcontract_policy import CHECK_OF, Check, Operation
+from hypothesis import strategies as st
+
+from authcontract_conformance._exchange import HOST, Acquire, Credential, Exchange, Key, Need, Parts, Probe
+from authcontract_conformance._oracle import Expectation, Reality, broken, describe_exchange
+from authcontract_conformance._verdict import PASSED, Judgement, Word, fail, inconclusive, unspecified, warn
+from authcontract_conformance._world import SAFE, World
+
+from ._corpus import corpus
+from ._facade import Facade, Over
+from ._schemathesis import Generated
+from ._search import search
+
+#: What is known of a generated request: nothing of its object and its body.
+UNKNOWN_WORLD: Final = Reality(object="unknown", body="unknown", key_state_conflict="unknown")
+#: Values drawn for one kind of credential: enough to meet each operation of a usual specification many times.
+EXAMPLES: Final = 150
+#: Without a clock that moves, each may have to wait for quota.
+CAREFUL_EXAMPLES: Final = 25
+
+#: A path that no framework, proxy or listener reads in another way.
+_PLAIN: Final = re.compile(rb"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
+#: What a server may say of a request's content before, or without, looking at the key.
+_OF_CONTENT: Final = frozenset({400, 411, 413, 414, 415, 417, 422, 431})
+#: What a listener, a framework or a proxy may say of an odd path or method.
+_OF_FORM: Final = _OF_CONTENT | {301, 302, 307, 308, 404, 405, 421, 501, 505}
+_FORM: Final = frozenset({Check.TRANSPORT, Check.SYNTAX, Check.PATH, Check.METHOD})
+_OF_RIGHTS: Final = frozenset({401, 403})
+
+Lines: TypeAlias = tuple[tuple[Parts, Parts], ...]
+Mutation: TypeAlias = Callable[[bytes], bytes]
+
+
+class Holder(StrEnum):
+    """Whose key is shown."""
+
+    NOBODY = "no key"
+    STRANGER = "a key that was never issued"
+    WEAKER = "a key that may not"
+    ALLOWED = "a key that may"
+
+
+def _scheme(change: Mutation) -> Callable[[Lines], Lines]:
+    """Write the auth-scheme in another case, which RFC 9110 section 11.1 says is the same."""
+
+    def shown(lines: Lines) -> Lines:
+        (name, (first, *rest)), *others = lines
+        return ((name, (change(first) if isinstance(first, bytes) else first, *rest)), *others)
+
+    return shown
+
+
+def _two_spaces(lines: Lines) -> Lines:
+    return _scheme(lambda first: first.replace(b" ", b"  "))(lines)
+
+
+def _name(change: Mutation) -> Callable[[Lines], Lines]:
+    return lambda lines: tuple(
+        (tuple(change(part) if isinstance(part, bytes) else part for part in name), value) for name, value in lines
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Showing:
+    """One way of showing a key."""
+
+    label: str
+    lines: Callable[[Lines], Lines]
+    #: True: a standard says it is the documented way; False: the target may also read the key or no key in it.
+    same: bool
+
+
+SHOWINGS: Final = (
+    _Showing("as documented", lambda lines: lines, same=True),
+    _Showing("scheme in upper case", _scheme(bytes.upper), same=True),
+    _Showing("scheme in lower case", _scheme(bytes.lower), same=True),
+    _Showing("field name in upper case", _name(bytes.upper), same=True),
+    _Showing("two spaces", _two_spaces, same=False),
+    _Showing("sent twice", lambda lines: lines * 2, same=False),
+    _Showing("after an empty one", lambda lines: ((lines[0][0], (b"",)), *lines) if lines else (), same=False),
+)
+#: In the query, where no contract expects it; the key shown so may be revoked for it, so it is used for nothing else.
+IN_QUERY: Final = _Showing("in the query", lambda _: (), same=False)
+#: What stands where a key should, when there is none.
+EMPTY: Final[Mapping[str, bytes | None]] = {
+    "nothing": None,
+    "an empty value": b"",
+    "a scheme alone": b"Bearer",
+    "another scheme": b"Basic Zm9vOmJhcg==",
+    "a word": b"null",
+}
+#: How a key that may becomes one that was never issued.
+NEAR: Final[tuple[tuple[tuple[str | int, ...], ...], ...]] = (
+    (("alter", -1),),
+    (("alter", -9),),
+    (("flip_one", 9),),
+    (("drop_last", 1),),
+    (("append", "A"),),
+    (("append", " x"),),
+)
+PATHS: Final[Mapping[str, Mutation]] = {
+    "": lambda path: path,
+    "a slash at the end": lambda path: path + b"/",
+    "a doubled slash": lambda path: b"/" + path,
+    "a dot segment": lambda path: path.replace(b"/", b"/./", 1),
+    "a parameter": lambda path: path + b";x=1",
+    "an encoded letter": lambda path: path[:-1] + b"%%%02X" % path[-1],
+    "another case": lambda path: path.upper(),
+}
+METHODS: Final[Mapping[str, Mutation]] = {
+    "": lambda method: method,
+    "HEAD": lambda _: b"HEAD",
+    "lower case": lambda method: method.lower(),
+    "PROPFIND": lambda _: b"PROPFIND",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Draw:
+    """One value that Hypothesis drew; the first of each is the simplest."""
+
+    request: int
+    key: int
+    showing: _Showing
+    empty: str
+    near: int
+    path: str
+    method: str
+
+
+def _draws(size: int, holder: Holder, *, query: bool) -> st.SearchStrategy[_Draw]:
+    showings = (*SHOWINGS, IN_QUERY) if query else SHOWINGS
+    usual = 4
+    return st.builds(
+        _Draw,
+        request=st.integers(0, size - 1),
+        key=st.integers(0, 7),
+        showing=st.sampled_from((*(SHOWINGS[:1] * usual), *showings))
+        if holder is not Holder.NOBODY
+        else st.just(SHOWINGS[0]),
+        empty=st.sampled_from(tuple(EMPTY)) if holder is Holder.NOBODY else st.just("nothing"),
+        near=st.integers(0, len(NEAR)) if holder is Holder.STRANGER else st.just(0),
+        path=st.sampled_from((*([""] * usual), *PATHS)),
+        method=st.sampled_from((*([""] * usual), *METHODS)),
+    )
+
+
+def requests_with(holder: Holder) -> Callable[[World, Facade], Judgement]:
+    """Return the property: whatever a request with such a key holds, the contract decides it."""
+
+    def check(world: World, facade: Facade) -> Judgement:
+        candidates = [g for g in corpus(world) if _suits(world, g, holder)]
+        if not candidates:
+            return inconclusive(f"no request could be generated for {holder.value}")
+        sender = _Sender(world, facade, holder)
+        examples = EXAMPLES if "clock" in world.settings.capabilities else CAREFUL_EXAMPLES
+        found = search(
+            _draws(len(candidates), holder, query="key management" in world.settings.capabilities),
+            lambda draw: sender.judge(candidates[draw.request], draw),
+            seed=world.random.getrandbits(32),
+            examples=examples,
+        )
+        return sender.confirmed(found) if found.word is Word.FAIL else found
+
+    return check
+
+
+def _suits(world: World, generated: Generated, holder: Holder) -> bool:
+    """Tell whether a request can be sent with such a key without doing harm."""
+    operation = _operation(world, generated)
+    match holder:
+        case Holder.NOBODY | Holder.STRANGER:
+            return not world.access.public(operation)
+        case Holder.WEAKER:
+            return bool(world.access.insufficient(operation, world.environment))
+    managed = world.policy.keys.managed_by
+    if managed is not None and operation.id in (managed.create, managed.rotate, managed.revoke):
+        # A key that nobody asked for would stand in the response, and another would be gone.
+        return False
+    ours = "key management" in world.settings.capabilities
+    return bool(world.access.sufficient(operation, world.environment)) and (ours or generated.method in SAFE)
+
+
+def _operation(world: World, generated: Generated) -> Operation:
+    return next(operation for operation in world.operations if operation.id == generated.operation_id)
+
+
+class _Sender:
+    """Makes probes of draws, sends them, and judges what comes."""
+
+    def __init__(self, world: World, facade: Facade, holder: Holder) -> None:
+        self._world, self._facade, self._holder = world, facade, holder
+
+    def judge(self, generated: Generated, draw: _Draw) -> Judgement:
+        """Send one draw."""
+        operation = _operation(self._world, generated)
+        credential = self._credential(operation, draw)
+        probe = self._probe(generated, draw, credential, draw.showing)
+        readings = [probe]
+        if not draw.showing.same and credential is not None:
+            readings += [
+                self._probe(generated, draw, credential, SHOWINGS[0]),
+                self._probe(generated, draw, None, SHOWINGS[0]),
+            ]
+        exchange = self._facade.send(self._world, probe)
+        expectations = [self._world.expect(reading, UNKNOWN_WORLD) for reading in readings]
+        return judged(exchange, expectations, generated)
+
+    def _credential(self, operation: Operation, draw: _Draw) -> Credential | None:
+        access, environment = self._world.access, self._world.environment
+        own = draw.showing is IN_QUERY
+        match self._holder:
+            case Holder.NOBODY:
+                return None
+            case Holder.WEAKER:
+                needs = access.insufficient(operation, environment)
+            case _:
+                needs = access.sufficient(operation, environment)
+        if not needs:
+            return None
+        need = replace(needs[draw.key % len(needs)], own=own)
+        if self._holder is Holder.STRANGER:
+            if draw.near == 0:
+                return Credential(self._key(replace(need, own=False, state="unknown")).id)
+            return Credential(self._key(replace(need, own=False)).id, NEAR[draw.near - 1])
+        return Credential(self._key(need).id)
+
+    def _key(self, need: Need) -> Key:
+        key: Key = self._facade.perform(self._world, Acquire(need))
+        return key
+
+    def _probe(self, generated: Generated, draw: _Draw, credential: Credential | None, showing: _Showing) -> Probe:
+        world = self._world
+        query: Parts = (generated.query.encode("latin-1"),) if generated.query else ()
+        lines: Lines = ()
+        if credential is not None:
+            documented = world.present(credential)
+            lines = showing.lines(documented)
+            if showing is IN_QUERY or not documented:
+                query = (
+                    f"{world.policy.keys.sent_as[0].name}=".encode(),
+                    credential,
+                    *((b"&",) if query else ()),
+                    *query,
+                )
+        elif (text := EMPTY[draw.empty]) is not None:
+            lines = (((world.policy.keys.sent_as[0].name.encode(),), (text,)),)
+        path = world.contract.base_path(world.environment).encode() + generated.path.encode("latin-1")
+        content: Lines = ()
+        if generated.body or generated.method in {"POST", "PUT", "PATCH"}:
+            content = (((b"Content-Length",), (str(len(generated.body)).encode(),)),)
+            if generated.media_type is not None:
+                content += (((b"Content-Type",), (generated.media_type.encode("latin-1"),)),)
+        changes = (showing.label if credential is not None else draw.empty, draw.path, draw.method)
+        return Probe(
+            method=METHODS[draw.method](generated.method.encode()),
+            target=(PATHS[draw.path](path), *((b"?", *query) if query else ())),
+            headers=(
+                ((b"Host",), HOST),
+                ((b"Accept",), (b"application/json",)),
+                *(((n.encode("latin-1"),), (v.encode("latin-1"),)) for n, v in generated.headers),
+                *lines,
+                *content,
+            ),
+            body=(generated.body,) if generated.body else (),
+            environment=world.environment,
+            operation=generated.operation_id,
+            label=", ".join(filter(None, (self._holder.value, *changes, generated.description.lower()))),
+        )
+
+    def confirmed(self, found: Judgement) -> Judgement:
+        """Put the control next to a failure: the same operation, as documented, with a key that may (R1)."""
+        evidence = found.evidence
+        if evidence is None or evidence.exchange is None:
+            return found
+        operation = self._world.contract.specification.operation(evidence.exchange.probe.operation or "")
+        if operation is None or self._world.access.strongest(operation, self._world.environment) is None:
+            return found
+        try:
+            item = self._facade.run(self._world, self._world.item(operation))
+            control = self._facade.run(self._world, self._world.control(operation, item))
+        except Over as over:
+            return over.judgement
+        return replace(found, evidence=replace(evidence, control=control))
+
+
+def judged(exchange: Exchange, expectations: list[Expectation], generated: Generated) -> Judgement:
+    """Judge a response by every way in which the target may rightly have read the request."""
+    first = expectations[0]
+    if any(expectation.accepts(exchange) for expectation in expectations):
+        return PASSED
+    silence = next(filter(None, (expectation.silence(exchange) for expectation in expectations)), None)
+    if silence is not None:
+        return unspecified(f"{silence} is only assumed; the target answers {describe_exchange(exchange)}")
+    plain = _PLAIN.fullmatch(first.reading.path) is not None and first.reading.operation is not None
+    if exchange.broken:
+        # The driver tried three times (R6). A request that is not as documented breaks the target by itself.
+        malformed = generated.mode != "positive" or not plain
+        if exchange.answered and malformed:
+            return warn(first.evidence(exchange), "a malformed request breaks the target")
+        return inconclusive(broken(exchange))
+    refused = all(expectation.refused for expectation in expectations)
+    if exchange.succeeded:
+        shown = plain or exchange.json() is not None  # A page for every path is no way around a key (R2).
+        if refused and shown and _leads_somewhere(expectations):
+            return fail(first.evidence(exchange), "a request that must be refused was carried out")
+        return PASSED
+    if refused:
+        own = frozenset[int]() if plain else _OF_FORM
+        if generated.body or generated.query or generated.headers:
+            own |= _OF_CONTENT
+        if exchange.status in own or not _leads_somewhere(expectations):
+            return PASSED
+        return fail(first.evidence(exchange), "a request is refused in another way than the contract says")
+    if plain and exchange.status in _OF_RIGHTS:
+        return fail(first.evidence(exchange), "a key that may is refused for what the request holds")
+    return PASSED
+
+
+def _leads_somewhere(expectations: list[Expectation]) -> bool:
+    """Tell whether the contract refuses for more than the form of the request, which others may read otherwise (R3)."""
+    causes = {decision.cause for expectation in expectations for decision in expectation.decisions}
+    return not any(cause is not None and CHECK_OF[cause] in _FORM for cause in causes)

@@ -1,0 +1,78 @@
+"""FUZZ-2: what a target answers is what its specification documents: status, content type, headers and the body's schema."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from authcontract_policy import Operation
+
+from authcontract_conformance._exchange import Acquire, Exchange, Key, Probe
+from authcontract_conformance._oracle import describe_exchange
+from authcontract_conformance._verdict import PASSED, Evidence, Judgement, inconclusive, warn
+from authcontract_conformance._world import SAFE, Asking, World
+
+from ._corpus import schemas
+from ._facade import Facade
+
+#: Statuses of the contract's own refusals need no second promise in the specification.
+_ERRORS = range(400, 600)
+
+
+def responses_of(operation: Operation) -> Callable[[World, Facade], Judgement]:
+    """Return the property: the operation's responses are as documented."""
+
+    def check(world: World, facade: Facade) -> Judgement:
+        seen = 0
+        for exchange in facade.run(world, _exchanges(world, operation)):
+            if exchange.broken or not _is_documented(operation, exchange):
+                continue
+            seen += 1
+            found = schemas(world.contract).problems(operation.id, exchange.status, exchange.headers, exchange.body)
+            if found:
+                evidence = Evidence(
+                    expected=f"a {exchange.status} as the specification documents it",
+                    got=f"{describe_exchange(exchange)}: {found[0]}",
+                    exchange=exchange,
+                )
+                return warn(evidence, "a response is not as documented")
+        return PASSED if seen else inconclusive("no response came whose status is documented")
+
+    return check
+
+
+def _exchanges(world: World, operation: Operation) -> Asking[tuple[Exchange, ...]]:
+    """Call the operation with no key, with a key that may not, and, where that does no harm, with one that may."""
+    item = yield from world.item(operation)
+    probes: list[Probe] = [world.request(operation, None, item, label="no key")]
+    for need in world.access.insufficient(operation, world.environment)[:1]:
+        weaker: Key = yield Acquire(need)
+        probes.append(world.request(operation, weaker, item, label="a key that may not"))
+    need = world.access.strongest(operation, world.environment)
+    if need is not None and _harmless(world, operation):
+        key: Key = yield Acquire(need)
+        probes.append(world.request(operation, key, item, canary=world.canary(), label="a key that may"))
+    exchanges = []
+    for probe in probes:
+        exchange: Exchange = yield probe
+        exchanges.append(exchange)
+    return tuple(exchanges)
+
+
+def _harmless(world: World, operation: Operation) -> bool:
+    managed = world.policy.keys.managed_by
+    keys = managed is not None and operation.id in (managed.create, managed.rotate, managed.revoke)
+    return not keys and ("key management" in world.settings.capabilities or operation.method in SAFE)
+
+
+def _is_documented(operation: Operation, exchange: Exchange) -> bool:
+    """Tell whether the specification says something of it; an error that only the policy promises is judged elsewhere."""
+    if exchange.status not in _ERRORS:
+        return True
+    names = _names(exchange.status)
+    return any(name in operation.responses for name in names)
+
+
+def _names(status: int) -> Iterator[str]:
+    yield str(status)
+    yield f"{status // 100}XX"
+    yield f"{status // 100}xx"
