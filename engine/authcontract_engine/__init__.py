@@ -1,6 +1,10 @@
 """The engine: compile a contract once, decide requests by it. Pure: no file, socket, clock, environment or log."""
 
+from ._access import Cell, Holder, Row, access, holders
+from ._change import Change, Effect, Subject
+from ._changes import changes, in_words
 from ._contract import Contract, ContractError, Reading, compile
+from ._explain import Step, explain
 from ._keys import Presented
 from ._limits import STEPS, Limit, Outcome
 from ._stores import KeyStateError, MemoryKeys, MemoryLimiter
@@ -25,11 +29,15 @@ __all__ = [
     "STEPS",
     "UNKNOWN",
     "Body",
+    "Cell",
+    "Change",
     "Charge",
     "Contract",
     "ContractError",
     "Decision",
+    "Effect",
     "Facts",
+    "Holder",
     "KeyRecord",
     "KeyState",
     "KeyStateError",
@@ -43,8 +51,16 @@ __all__ = [
     "Request",
     "Reservation",
     "Response",
+    "Row",
     "Rule",
     "Standing",
+    "Step",
+    "Subject",
     "Unknown",
+    "access",
+    "changes",
     "compile",
+    "explain",
+    "holders",
+    "in_words",
 ]

@@ -209,13 +209,15 @@ class Contract:
             yield replace(facts, **dict(zip(choices, values, strict=True)))
 
     def permit(self, operation: Operation, key: KeyRecord | None, object_kind: str | None = None) -> Decision:
-        """Decide by the scope check alone: may this key call the operation at all?"""
+        """Say whether a key, or nobody's, may call the operation at all, whatever the request is like otherwise."""
+        if key is None and operation.id not in self._public:
+            return self._refusal(operation, Cause.MISSING)
         cause = self._lacking(operation, key, object_kind)
-        if cause is None and key is None and operation.id not in self._public:
-            cause = Cause.MISSING
-        if cause is None:
-            return self._decision(operation, None, None)
-        return self._refusal(operation, cause, object_kind)
+        return (
+            self._decision(operation, None, object_kind)
+            if cause is None
+            else self._refusal(operation, cause, object_kind)
+        )
 
     # --- the checks, each a row of the pipeline --------------------------------------------------------------------
 
