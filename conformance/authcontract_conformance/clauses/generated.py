@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from authcontract_policy import Operation
 
@@ -32,7 +32,7 @@ def _responses(world: World) -> Iterable[Property]:
         yield Property(operation.label, _responses_of(operation))
 
 
-def _responses_of(operation: Operation) -> object:
+def _responses_of(operation: Operation) -> Callable[[World, Facade], Judgement]:
     def check(world: World, facade: Facade) -> Judgement:
         from authcontract_conformance.fuzz._responses import responses_of  # noqa: PLC0415  see above
 
@@ -41,11 +41,11 @@ def _responses_of(operation: Operation) -> object:
     return check
 
 
-def _lifecycle(world: World) -> Iterable[Property]:
-    def check(where: World, facade: Facade) -> Judgement:
+def _lifecycle(_: World) -> Iterable[Property]:
+    def check(world: World, facade: Facade) -> Judgement:
         from authcontract_conformance.fuzz._lifecycle import lifecycle  # noqa: PLC0415  see above
 
-        return lifecycle(where, facade)
+        return lifecycle(world, facade)
 
     yield Property("generated lives of keys", check)
 
@@ -64,8 +64,8 @@ CLAUSES = (
         promise="Whatever a request holds, the contract decides it.",
         why="Checks are skipped on the inputs that nobody thought of: a body that does not parse, a parameter that is "
         "missing, a method that is not documented.",
-        how="Schemathesis makes valid, invalid and boundary requests of the specification. They are sent with no key, a key "
-        "that was never issued, one that may not and one that may, shown in several ways, with paths and methods bent. "
+        how="Schemathesis makes valid, invalid and boundary requests of the specification. They are sent with no key, a "
+        "key that was never issued, one that may not and one that may, shown in several ways, with paths and methods bent. "
         "What the contract refuses must be refused; what it allows must not be refused for its key. What HTTP lets "
         "a server say of a malformed request by itself is accepted. A failure is shrunk to the smallest request. "
         "A malformed request that breaks the target three times is a warning.",
@@ -91,10 +91,10 @@ CLAUSES = (
         basis=Basis.CONTRACT,
         sources=(),
         promise="The keys live as the model says.",
-        why="What single tests of a key's life miss stands in the order of things: a rotation after a revocation, a key "
-        "used just before it dies.",
-        how="Keys are issued, used, rotated and revoked, and time passes, in orders that Hypothesis draws; after each step "
-        "some keys are used and must be answered as their state says. Nothing is judged a second beside a deadline. "
+        why="What single tests of a key's life miss stands in the order of things: a rotation after a revocation, a "
+        "key used just before it dies.",
+        how="Keys are issued, used, rotated and revoked, and time passes, in orders that Hypothesis draws; after each "
+        "step some keys are used and must be answered as their state says. Nothing is judged a second beside a deadline. "
         "A failure is shrunk to the shortest sequence, which the finding tells.",
         fix="Compute a key's state from its times and the clock on each request; keep no second copy of it.",
         needs=frozenset({Capability.KEY_MANAGEMENT, Capability.CLOCK}),

@@ -1,4 +1,4 @@
-"""The generated requests of one run: drawn once, since drawing is dearer than sending, and shared by all that send them."""
+"""The generated requests of one run: drawn once, since drawing is dearer than sending, and shared by all senders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LIFE-M: keys are issued, used, rotated and revoked, time passes, in any order; after each step they are what the model says.
+"""LIFE-M: keys are issued, used, rotated, revoked, time passes, in any order; they always are what the model says.
 
 The model is the engine's own: a key's state is a pure function of its times and now. Hypothesis finds the sequence and
 shrinks it; each runs in organisations of its own, so that none meets what another left.
@@ -36,15 +36,21 @@ from ._facade import Facade, Over
 from ._schemathesis import quiet
 from ._search import Shrinking, outcome
 
-EXAMPLES: Final = 8
+EXAMPLES: Final = 25
 STEPS: Final = 10
 #: Keys of one sequence, and keys asked after one step: each is a request.
 KEYS: Final = 5
 ASKED: Final = 3
 #: Requests that making a sequence shorter may cost.
-SHRINKING: Final = 1500
+SHRINKING: Final = 4000
 #: Seconds beside a deadline in which nothing is judged.
 GUARD: Final = 1.0
+_WORDS: Final = {
+    KeyState.ACTIVE: "active",
+    KeyState.GRACE: "in its grace",
+    KeyState.EXPIRED: "expired",
+    KeyState.REVOKED: "revoked",
+}
 _LIVING: Final = frozenset({KeyState.ACTIVE, KeyState.GRACE})
 _HOUR: Final = 3600
 
@@ -97,10 +103,25 @@ class _Keys:
         for other in kin:
             self._after_second_rotation(other)
         self._say(f"{held.name} is rotated")
-        return self._hold(new, "comes of it")
+        made = self._hold(new, "comes of it")
+        self._keeps_its_scope(made)
+        return made
+
+    def _keeps_its_scope(self, held: _Held) -> None:
+        """Ask with a key that came of another for what neither may (I3)."""
+        world = self._world
+        asked = (world.request(op, held.key, label=f"{held.name}, what it may not") for op in _readable(world))
+        probe = next((probe for probe in asked if world.expect(probe).refused), None)
+        if probe is None:
+            return
+        self._shrinking.spend()
+        exchange = self._facade.send(world, probe)
+        if exchange.succeeded:
+            story = self._story(f"{held.name} may more than the key that it comes of")
+            raise self._shrinking.fail(fail(world.expect(probe).evidence(exchange), story))
 
     def _after_second_rotation(self, other: _Held) -> None:
-        """A key in its grace, when its successor is rotated too: the policy may say what becomes of it (G-20)."""
+        """Say what becomes of a key in its grace whose successor is rotated too, if the policy does (G-20)."""
         if self.state(other) is not KeyState.GRACE:
             return
         rotation = self._world.policy.keys.rotation
@@ -113,7 +134,7 @@ class _Keys:
         other.open = rule != "ends_old_key"
 
     def _rotate_dead(self, held: _Held) -> None:
-        """A dead key must not give another one."""
+        """Make sure that a dead key gives no other one."""
         if operation_for(self._world, "rotate") is None:
             return
         new = self._facade.run(self._world, _attempt(self._world, held.key))
@@ -164,14 +185,14 @@ class _Keys:
         return None if held.open and found is KeyState.GRACE else found
 
     def agree(self) -> None:
-        """Ask with a few keys, that which was touched last first: each is answered as its state says (I1, I2, I4, I6)."""
+        """Ask with a few keys, the one touched last first: each is answered as its state says (I1, I2, I4, I6)."""
         order = self.held[self._last :] + self.held[: self._last]
         for held in order[:ASKED]:
             state = self.state(held)
             if state is None or (state is KeyState.GRACE and not _grace_is_exact(self._world)):
                 continue
             self._shrinking.spend()
-            exchange = self._send(held.key, f"{held.name}, {state.value}")
+            exchange = self._send(held.key, f"{held.name}, {_WORDS[state]}")
             if exchange.broken:
                 raise Over(inconclusive(broken(exchange)))
             if exchange.succeeded == (state in _LIVING):
@@ -183,7 +204,7 @@ class _Keys:
         living = state in _LIVING
         if living and not expectation.allowed:
             return
-        told = f"{held.name} is {state.value} and {'refused' if living else 'still works'}"
+        told = f"{held.name}, {_WORDS[state]}, {'is refused' if living else 'still works'}"
         raise self._shrinking.fail(fail(expectation.evidence(exchange), self._story(told)))
 
     # --- helpers ---
@@ -236,28 +257,35 @@ def _rule(world: World) -> Rule:
     return Rule(path=path, source=world.policy.source(path))
 
 
-def _operation(world: World) -> Operation | None:
-    """Return the reading operation that costs least: one without an object to be made, if there is one."""
+def _readable(world: World) -> list[Operation]:
+    """Return the operations that read with a key, those without an object to be made first."""
     found = [op for op in protected(world) if op.method == "GET" and world.access.strongest(op, world.environment)]
-    return min(found, key=lambda op: (len(world.resources.steps(op)), len(op.path)), default=None)
+    return sorted(found, key=lambda op: (len(world.resources.steps(op)), len(op.path)))
+
+
+def _operation(world: World) -> Operation:
+    """Return the operation by which keys are asked: without an object if any is, and open to most keys."""
+    found = _readable(world)
+    if not found:
+        raise Over(inconclusive("the contract has no operation that reads with a key"))
+    plain = [op for op in found if len(world.resources.steps(op)) == len(world.resources.steps(found[0]))]
+    return max(plain, key=lambda op: len(world.access.sufficient(op, world.environment)))
 
 
 def _spans(world: World) -> Iterator[int]:
     """Return lengths of time worth waiting: a moment, an hour, and both sides of each deadline."""
-    yield from (1, 30, _HOUR)
     rotation = world.policy.keys.rotation
     lifetimes = [kind.lifetime for kind in world.policy.keys.kinds.values() if kind.lifetime]
     for bound in [*([rotation.grace] if rotation else []), *lifetimes]:
         length = bound.exact or bound.at_most
         if length:
-            yield from (length - 2, length + 2, length // 2, length + _HOUR // 2)
+            yield from (length + 2, length - 2, length + _HOUR // 2, length // 2)
+    yield from (1, 30, _HOUR)
 
 
 def lifecycle(world: World, facade: Facade) -> Judgement:
     """Return what the shortest sequence shows that breaks the model, or that there is none."""
     operation = _operation(world)
-    if operation is None:
-        return inconclusive("the contract has no operation that reads with a key")
     needs = world.access.sufficient(operation, world.environment)[:3]
     spans = tuple(dict.fromkeys(span for span in _spans(world) if span > 0))
     shrinking = Shrinking(SHRINKING)
@@ -291,6 +319,7 @@ def lifecycle(world: World, facade: Facade) -> Judgement:
         def revoke(self, held: _Held) -> None:
             self.model.revoke(held)
 
+        @precondition(lambda self: bool(self.model.held))
         @rule(seconds=st.sampled_from(spans))
         def tick(self, seconds: int) -> None:
             self.model.tick(seconds)

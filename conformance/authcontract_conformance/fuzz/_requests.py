@@ -301,35 +301,38 @@ class _Sender:
 
 def judged(exchange: Exchange, expectations: list[Expectation], generated: Generated) -> Judgement:
     """Judge a response by every way in which the target may rightly have read the request."""
-    first = expectations[0]
     if any(expectation.accepts(exchange) for expectation in expectations):
         return PASSED
     silence = next(filter(None, (expectation.silence(exchange) for expectation in expectations)), None)
     if silence is not None:
         return unspecified(f"{silence} is only assumed; the target answers {describe_exchange(exchange)}")
-    plain = _PLAIN.fullmatch(first.reading.path) is not None and first.reading.operation is not None
+    reading = expectations[0].reading
+    plain = _PLAIN.fullmatch(reading.path) is not None and reading.operation is not None
     if exchange.broken:
         # The driver tried three times (R6). A request that is not as documented breaks the target by itself.
-        malformed = generated.mode != "positive" or not plain
-        if exchange.answered and malformed:
-            return warn(first.evidence(exchange), "a malformed request breaks the target")
+        if exchange.answered and (generated.mode != "positive" or not plain):
+            return warn(expectations[0].evidence(exchange), "a malformed request breaks the target")
         return inconclusive(broken(exchange))
+    reason = _wrong(exchange, expectations, generated, plain=plain)
+    return fail(expectations[0].evidence(exchange), reason) if reason else PASSED
+
+
+def _wrong(exchange: Exchange, expectations: list[Expectation], generated: Generated, *, plain: bool) -> str | None:
+    """Say what is wrong with an answer that the contract does not have, if it is more than HTTP lets a server say."""
     refused = all(expectation.refused for expectation in expectations)
+    bound = refused and _leads_somewhere(expectations)
     if exchange.succeeded:
         shown = plain or exchange.json() is not None  # A page for every path is no way around a key (R2).
-        if refused and shown and _leads_somewhere(expectations):
-            return fail(first.evidence(exchange), "a request that must be refused was carried out")
-        return PASSED
-    if refused:
-        own = frozenset[int]() if plain else _OF_FORM
-        if generated.body or generated.query or generated.headers:
-            own |= _OF_CONTENT
-        if exchange.status in own or not _leads_somewhere(expectations):
-            return PASSED
-        return fail(first.evidence(exchange), "a request is refused in another way than the contract says")
-    if plain and exchange.status in _OF_RIGHTS:
-        return fail(first.evidence(exchange), "a key that may is refused for what the request holds")
-    return PASSED
+        return "a request that must be refused was carried out" if bound and shown else None
+    if not refused:
+        hindered = plain and exchange.status in _OF_RIGHTS
+        return "a key that may is refused for what the request holds" if hindered else None
+    own = frozenset[int]() if plain else _OF_FORM
+    if generated.body or generated.query or generated.headers:
+        own |= _OF_CONTENT
+    return (
+        "a request is refused in another way than the contract says" if bound and exchange.status not in own else None
+    )
 
 
 def _leads_somewhere(expectations: list[Expectation]) -> bool:

@@ -1,4 +1,4 @@
-"""FUZZ-2: what a target answers is what its specification documents: status, content type, headers and the body's schema."""
+"""FUZZ-2: what a target answers is what its specification documents: status, content type, headers and body."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def _exchanges(world: World, operation: Operation) -> Asking[tuple[Exchange, ...
     """Call the operation with no key, with a key that may not, and, where that does no harm, with one that may."""
     item = yield from world.item(operation)
     probes: list[Probe] = [world.request(operation, None, item, label="no key")]
-    for need in world.access.insufficient(operation, world.environment)[:1]:
-        weaker: Key = yield Acquire(need)
+    for lacking in world.access.insufficient(operation, world.environment)[:1]:
+        weaker: Key = yield Acquire(lacking)
         probes.append(world.request(operation, weaker, item, label="a key that may not"))
     need = world.access.strongest(operation, world.environment)
     if need is not None and _harmless(world, operation):
@@ -65,7 +65,7 @@ def _harmless(world: World, operation: Operation) -> bool:
 
 
 def _is_documented(operation: Operation, exchange: Exchange) -> bool:
-    """Tell whether the specification says something of it; an error that only the policy promises is judged elsewhere."""
+    """Tell whether the specification says something of it; an error that only the policy has is judged elsewhere."""
     if exchange.status not in _ERRORS:
         return True
     names = _names(exchange.status)

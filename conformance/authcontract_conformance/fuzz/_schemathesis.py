@@ -10,7 +10,7 @@ import os
 import random
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -258,7 +258,7 @@ def _size(generated: Generated) -> tuple[Any, ...]:
     )
 
 
-def quiet(**changes: Any) -> Callable[..., Any]:
+def quiet(**changes: Any) -> settings:
     """Return Hypothesis' settings with everything stated, so that neither an environment nor a file changes them."""
     stated: dict[str, Any] = {
         "deadline": None,
