@@ -44,7 +44,7 @@ from ._model import (
 )
 from ._operations import Operation, Parameter, Specification
 from ._references import inline
-from ._render import Format, as_json, count_in_words, render
+from ._render import Format, as_json, count_in_words, excerpt, printable, render
 from ._resolution import Grant, Resolution
 from ._resolve import resolve
 from ._schema import policy_schema
@@ -103,6 +103,7 @@ __all__ = [
     "as_json",
     "assemble",
     "count_in_words",
+    "excerpt",
     "inline",
     "load",
     "load_specification",
@@ -110,6 +111,7 @@ __all__ = [
     "parse_policy",
     "parse_specification",
     "policy_schema",
+    "printable",
     "render",
     "resolve",
     "selector",

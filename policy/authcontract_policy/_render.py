@@ -47,29 +47,34 @@ def _block(diagnostic: Diagnostic) -> list[str]:
     places = (diagnostic.span, *(related.span for related in diagnostic.related))
     margin = " " * len(str(max(place.line for place in places)))
     name = "note" if diagnostic.severity is Severity.INFO else diagnostic.severity.value
-    lines = [f"{name}[{diagnostic.code}]: {_clean(diagnostic.message)}"]
+    lines = [f"{name}[{diagnostic.code}]: {printable(diagnostic.message)}"]
     lines += _excerpt(diagnostic.span, diagnostic.label, margin, "-->", "^")
     for related in diagnostic.related:
         lines += _excerpt(related.span, related.label, margin, ":::", "-")
     if diagnostic.help:
-        lines += [f"{margin} |", f"{margin} = help: {_clean(diagnostic.help)}"]
+        lines += [f"{margin} |", f"{margin} = help: {printable(diagnostic.help)}"]
     return lines
 
 
+def excerpt(span: Span, label: str = "") -> str:
+    """Return where something stands: the file, its line, and carets under the words."""
+    return "\n".join(_excerpt(span, label, " " * len(str(span.line)), "-->", "^"))
+
+
 def _excerpt(span: Span, label: str, margin: str, arrow: str, stroke: str) -> list[str]:
-    where = f"{margin}{arrow} {_clean(span.file)}:{span.line}:{span.column}"
+    where = f"{margin}{arrow} {printable(span.file)}:{span.line}:{span.column}"
     if not span.text.strip():
         return [where]
     text, start, end = _window(span)
     indent = " " * _columns(text[:start])
     strokes = stroke * max(1, _columns(text[start:end]))
-    marked = f"{margin} | {indent}{strokes} {_clean(label)}".rstrip()
+    marked = f"{margin} | {indent}{strokes} {printable(label)}".rstrip()
     return [where, f"{margin} |", f"{span.line:>{len(margin)}} | {text}", marked]
 
 
 def _window(span: Span) -> tuple[str, int, int]:
     """Return the part of the line that is shown, and where the marked part begins and ends in it."""
-    text = _clean(span.text)
+    text = printable(span.text)
     start, end = span.column - 1, min(span.end - 1, len(text))
     if len(text) <= _WIDTH:
         return text, start, end
@@ -87,18 +92,19 @@ def _columns(text: str) -> int:
     )
 
 
-def _clean(text: str) -> str:
+def printable(text: str) -> str:
+    """Return a stranger's text as a terminal may have it: on one line, without control characters."""
     return "".join(
         each if each.isprintable() else " " if each.isspace() else "\N{REPLACEMENT CHARACTER}" for each in text
     )
 
 
 def _concise(found: tuple[Diagnostic, ...]) -> str:
-    return "".join(f"{_where(each.span)}: {each.code} {_clean(each.message)}\n" for each in found)
+    return "".join(f"{_where(each.span)}: {each.code} {printable(each.message)}\n" for each in found)
 
 
 def _where(span: Span) -> str:
-    return f"{_clean(span.file)}:{span.line}:{span.column}"
+    return f"{printable(span.file)}:{span.line}:{span.column}"
 
 
 def _json(found: tuple[Diagnostic, ...]) -> str:
