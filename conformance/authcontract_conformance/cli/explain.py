@@ -1,0 +1,145 @@
+"""`authcontract explain`: what a clause, a diagnostic, a fault or a silence is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from ._output import console, fields, print_json
+from ._shared import USAGE, default_policy, load_contract, stop
+
+if TYPE_CHECKING:
+    from authcontract_policy import Policy
+
+    from authcontract_conformance._clause import Clause
+
+Kind = Literal["clause", "diagnostic", "fault", "silence"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What there is to say of one code."""
+
+    kind: Kind
+    code: str
+    #: One sentence.
+    summary: str
+    #: What else there is, by its label.
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@click.command("explain", short_help="Explain a clause, a diagnostic, a fault or a silence.")
+@click.argument("code", required=False)
+@click.option("--policy", metavar="FILE", help="Whose silences; by default policy/synaptiq.yaml or policy.yaml here.")
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def command(code: str | None, policy: str | None, format_: str) -> None:
+    """Explain a clause (AUTH-1), a diagnostic (unknown-word), a fault (no-key-needed) or a silence (G-05).
+
+    Without CODE the clauses are listed, one a line.
+    """
+    from authcontract_conformance.clauses import catalogue
+
+    if code is None:
+        _list([_clause(clause) for clause in catalogue().values()], format_)
+        return
+    known = {each.code.casefold(): each for each in _everything()}
+    if code.casefold() not in known:
+        # Only now, so that a policy with errors stands in nobody's way who asks what they mean.
+        known |= {each.code.casefold(): each for each in _silences(policy)}
+    found = known.get(code.casefold())
+    if found is None:
+        import difflib
+
+        near = difflib.get_close_matches(code.casefold(), known, n=1)
+        hint = f"did you mean `{known[near[0]].code}`?" if near else "`authcontract explain` lists the clauses"
+        stop(f"nothing is called `{code}`: {hint}", USAGE)
+    if format_ == "json":
+        print_json(asdict(found))
+        return
+    out = console()
+    out.print(f"{found.code}  ({found.kind})", style="bold")
+    out.print(found.summary)
+    if found.details:
+        out.print()
+        out.print(fields(found.details))
+
+
+def _list(found: Iterable[Explanation], format_: str) -> None:
+    if format_ == "json":
+        print_json([asdict(each) for each in found])
+    else:
+        console().print(fields({each.code: each.summary for each in found}))
+
+
+def _everything() -> Iterator[Explanation]:
+    """Yield what has a code of ours; a policy gives its silences theirs."""
+    from authcontract_policy import CODES
+
+    from authcontract_conformance.clauses import MERGED, catalogue
+    from authcontract_conformance.faults import FAULTS
+
+    for code, sentence in CODES.items():
+        yield Explanation(kind="diagnostic", code=code, summary=sentence)
+    for fault in FAULTS:
+        details = {
+            "caught by": ", ".join(fault.clauses),
+            "made by": fault.family.value,
+            "see it": f"authcontract verify --fault {fault.name}",
+        }
+        yield Explanation(kind="fault", code=fault.name, summary=fault.sentence, details=details)
+    for clause in catalogue().values():
+        yield _clause(clause)
+    for merged, clause_id in MERGED.items():
+        whole = _clause(catalogue()[clause_id])
+        summary = f"Judged in {clause_id}, whose findings name the cell. {whole.summary}"
+        yield Explanation(kind="clause", code=merged, summary=summary, details=whole.details)
+
+
+def _clause(clause: Clause) -> Explanation:
+    from authcontract_conformance.faults import FAULTS
+
+    details = {
+        "level": f"{clause.level.value}, rests on: {clause.basis.value}",
+        "why": clause.why,
+        "checked": clause.how,
+        "kept by": clause.fix,
+        "source": ", ".join(clause.sources),
+        "needs": ", ".join(sorted(need.value for need in clause.needs)),
+        "proved by": ", ".join(fault.name for fault in FAULTS if clause.id in fault.clauses),
+    }
+    return Explanation(
+        kind="clause", code=clause.id, summary=clause.promise, details={k: text for k, text in details.items() if text}
+    )
+
+
+def _silences(file: str | None) -> Iterator[Explanation]:
+    """Yield the silences of the policy that is named, or of the folder's own where it has one."""
+    if file is None and not any(Path(place).is_file() for place in ("policy/synaptiq.yaml", "policy.yaml")):
+        return
+    policy = load_contract(file or default_policy(), None).policy
+    assert policy is not None  # noqa: S101  load_contract ends otherwise
+    for silence in policy.silences.values():
+        details = {
+            "stands at": _place(policy, silence.id, confirmed=silence.confirmed),
+            "state": "confirmed by the owner" if silence.confirmed else "assumed; the owner has not confirmed it",
+            "otherwise": _otherwise(len(silence.otherwise)),
+        }
+        yield Explanation(
+            kind="silence", code=silence.id, summary=silence.answer, details={k: t for k, t in details.items() if t}
+        )
+
+
+def _place(policy: Policy, silence: str, *, confirmed: bool) -> str:
+    span = policy.document.span(("silences", "confirmed" if confirmed else "assumed", silence))
+    return f"{span.file}:{span.line}" if span else policy.document.file
+
+
+def _otherwise(number: int) -> str:
+    if not number:
+        return ""
+    answers = "one other answer" if number == 1 else f"{number} other answers"
+    return f"the policy accepts {answers} too; a target that gives one is `unspecified`, not wrong"
