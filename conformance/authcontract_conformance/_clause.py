@@ -72,3 +72,5 @@ class Clause:
     properties: Callable[[World], Iterable[Property]] | None = None
     #: Called for each exchange; None where the exchange does not concern the clause.
     passive: Callable[[World, Exchange], Judgement | None] | None = None
+    #: Clauses whose requests show a passive one what it looks at, where it is judged by itself.
+    traffic: tuple[str, ...] = ()

@@ -66,12 +66,13 @@ class Expectation:
 
     @property
     def refused(self) -> bool:
-        """Tell whether the contract refuses it in every case, whatever the answer to its silences."""
-        return not any(d.allowed for found in self._all for d in found)
+        """Tell whether the contract refuses it in every case, its silences answered as assumed."""
+        return not any(decision.allowed for decision in self.decisions)
 
     @property
-    def _all(self) -> Iterable[frozenset[Decision]]:
-        return (self.decisions, *(found for _, found in self.otherwise))
+    def open(self) -> str | None:
+        """Return a silence under whose other answer the request is allowed, so that its effect proves nothing."""
+        return next((silence for silence, found in self.otherwise if any(d.allowed for d in found)), None)
 
     @property
     def rule(self) -> Rule | None:
@@ -99,7 +100,7 @@ class Expectation:
             return inconclusive(broken(exchange))
         if self.accepts(exchange):
             return PASSED
-        silence = self.silence(exchange)
+        silence = self.open if exchange.succeeded else self.silence(exchange)
         if silence is not None:
             return unspecified(f"{silence} is only assumed; the target answers {describe_exchange(exchange)}")
         return fail(self.evidence(exchange, control), reason)

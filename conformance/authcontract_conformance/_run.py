@@ -188,6 +188,13 @@ class _Run:
         self.settings = self._settings()
         self.findings = Findings(self.policy, self.vault, options.replay)
         self.clauses = tuple(_chosen(catalogue().values(), options))
+        judged = {clause.id for clause in self.clauses}
+        #: Clauses that only make traffic for the passive ones.
+        self.traffic = tuple(
+            catalogue()[name]
+            for name in dict.fromkeys(name for clause in self.clauses for name in clause.traffic)
+            if options.only and name not in judged
+        )
         self.keyring = Keyring(self.contract, connected.source, self.vault, options.seed)
         self.driver = Driver(
             settings=self.settings,
@@ -198,6 +205,7 @@ class _Run:
             emit=emit,
             findings=self.findings,
             budget=options.budget,
+            silent=frozenset(clause.id for clause in self.traffic),
         )
 
     def _settings(self) -> Settings:
@@ -291,7 +299,7 @@ class _Run:
         self.reasons: dict[str, str] = {}
         planned: list[tuple[Clause, list[Case]]] = []
         generated: list[tuple[Clause, Property]] = []
-        for clause in self.clauses:
+        for clause in (*self.clauses, *self.traffic):
             world = World(self.settings, clause.id)
             if (clause.cases is None and clause.properties is None) or not self._may_run(clause, world):
                 continue

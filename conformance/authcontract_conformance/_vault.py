@@ -38,19 +38,22 @@ class Vault:
     def __repr__(self) -> str:
         return f"Vault({len(self._secrets)} keys)"
 
-    def add(self, record: KeyRecord | None, key: str, secret: bytes) -> None:
-        """Keep a secret under the reference `key`; with no record it is a key that was never issued."""
+    def add(self, record: KeyRecord | None, key: str, secret: bytes, prefix: int = 0) -> None:
+        """Keep a secret under the reference `key`; with no record it is a key that was never issued.
+
+        The first `prefix` bytes are public: they are the same in every key of its kind.
+        """
         self._secrets[key] = secret
         if record is not None:
             digest = hashlib.sha256(secret).hexdigest()
             self._records[key] = replace(record, digest=digest)
             self._by_digest[digest] = key
         lower = secret.lower()
-        for start in range(len(secret) - WINDOW + 1):
+        for start in range(prefix, len(secret) - WINDOW + 1):
             self._windows.setdefault(lower[start : start + WINDOW], key)
         for offset in range(3):
             # Drop what depends on the neighbours: the first group where it is padded on, and the last one.
-            text = base64.b64encode(b"\0" * offset + secret)
+            text = base64.b64encode(b"\0" * offset + secret[prefix:])
             text = text[4 if offset else 0 : len(text) - 4]
             for start in range(len(text) - BASE64_WINDOW + 1):
                 self._encoded.setdefault(text[start : start + BASE64_WINDOW], key)

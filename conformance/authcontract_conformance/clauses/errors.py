@@ -79,6 +79,7 @@ CLAUSES = (
         how="Each 401 of the whole run is looked at. One without a challenge fails.",
         fix="Send `WWW-Authenticate` with every 401, the one of the outermost error handler included.",
         passive=_err_1,
+        traffic=("AUTH-1", "AUTH-8"),
     ),
     Clause(
         id="ERR-5",
@@ -91,6 +92,7 @@ CLAUSES = (
         "the policy calls examples may differ, more fields may be there, HEAD has no body.",
         fix="Make one function build every error body, and register it for the framework's own errors too.",
         passive=_err_5,
+        traffic=("AUTH-1", "AUTH-8", "SCOPE-1"),
     ),
     Clause(
         id="ERR-9",
@@ -102,5 +104,6 @@ CLAUSES = (
         how="Each 401 and 403 of the whole run is held against what the contract says of its request.",
         fix="Decide who is asking before you decide what they may do, and answer each with its own status.",
         passive=_err_9,
+        traffic=("AUTH-1", "AUTH-8", "SCOPE-1"),
     ),
 )

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from functools import partial
 
-from authcontract_conformance._clause import Clause
-from authcontract_conformance._exchange import Exchange
+from authcontract_conformance._clause import Case, Clause, Steps
+from authcontract_conformance._exchange import Exchange, Key
+from authcontract_conformance._patterns import protected
 from authcontract_conformance._verdict import PASSED, Basis, Evidence, Judgement, Level, fail
 from authcontract_conformance._world import World
+from authcontract_policy import Operation
 
 #: What only an unhandled error shows. Each is specific enough that no API says it on purpose.
 TRACES: tuple[tuple[str, re.Pattern[bytes]], ...] = (
@@ -53,6 +57,32 @@ def _leak_4(world: World, exchange: Exchange) -> Judgement | None:
     return PASSED
 
 
+#: Bodies that no parser likes, each for another reason.
+BROKEN: tuple[tuple[str, bytes], ...] = (
+    ("cut off", b'{"'),
+    ("no UTF-8", b'{"name": "\xff\xfe"}'),
+    ("of another type", b"[[[]]]"),
+    ("a number without end", b'{"name": ' + b"9" * 400 + b"}"),
+    ("deeper than anybody nests", b"[" * 3000 + b"]" * 3000),
+)
+#: Operations that are tried; a server has one parser for all.
+TRIED = 3
+
+
+def _broken_body(operation: Operation, what: str, body: bytes, world: World) -> Steps:
+    item = yield from world.item(operation)
+    key: Key = yield from world.key(operation)
+    yield world.request(operation, key, item, body=body, label=f"a body that is {what}")
+    return PASSED  # the response has been looked at like every other
+
+
+def _leak_4_cases(world: World) -> Iterable[Case]:
+    for operation in [op for op in protected(world) if op.request_body][:TRIED]:
+        if world.access.strongest(operation, world.environment) is not None:
+            for what, body in BROKEN:
+                yield Case(f"{operation.label} with a body that is {what}", partial(_broken_body, operation, what, body))
+
+
 CLAUSES = (
     Clause(
         id="LEAK-1",
@@ -65,6 +95,7 @@ CLAUSES = (
         "whatever their case, also percent-encoded or in base64. A masked form with four characters is fine.",
         fix="Name a key by its id or its last four characters; never put request headers into an error message.",
         passive=_leak_1,
+        traffic=("AUTH-8", "AUTH-9", "SCOPE-1"),
     ),
     Clause(
         id="LEAK-4",
@@ -73,8 +104,11 @@ CLAUSES = (
         sources=("OWASP ASVS 16.5.1", "CWE-209"),
         promise="No response shows a stack trace, a debug page or a database error.",
         why="They tell an attacker which library to look up, and sometimes the secrets around it.",
-        how="Each response of the whole run is searched for the marks of unhandled errors of common stacks.",
+        how="Operations with a body get broken ones from a key that may, and each response of the whole run is searched for "
+        "the marks of unhandled errors of common stacks.",
         fix="Turn debugging off, and let the outermost handler answer with the common error body.",
+        cases=_leak_4_cases,
         passive=_leak_4,
+        traffic=("AUTH-8",),
     ),
 )

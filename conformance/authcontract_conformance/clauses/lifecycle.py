@@ -15,6 +15,7 @@ from authcontract_policy import Dimension, Operation
 
 #: So many refusals in a row, on two connections, before a dead key is believed to be dead (a cache may flap).
 REFUSALS = 20
+CONNECTIONS = ("first", "second")
 #: Seconds beside a deadline in which nothing is judged, where the clock is moved (clauses LIFE-5).
 GUARD = 1.0
 #: Seconds after which a cached look-up shows, beside the deadline itself.
@@ -35,18 +36,19 @@ class _Subject:
         return replace(probe, connection=connection)
 
     def lives(self, label: str, key: Key | None = None) -> Asking[Judgement | None]:
-        """Ask with the key; None if it is accepted."""
-        exchange: Exchange = yield self.probe(label, key=key)
-        if exchange.succeeded:
-            return None
-        if exchange.broken:
-            return inconclusive(broken(exchange))
-        return fail(self.world.expect(exchange.probe).evidence(exchange), label)
+        """Ask with the key, on each connection, so that whatever remembers a key remembers it; None if accepted."""
+        for connection in CONNECTIONS:
+            exchange: Exchange = yield self.probe(label, connection, key)
+            if exchange.broken:
+                return inconclusive(broken(exchange))
+            if not exchange.succeeded:
+                return fail(self.world.expect(exchange.probe).evidence(exchange), label)
+        return None
 
     def dead(self, label: str, key: Key | None = None) -> Asking[Judgement | None]:
         """Ask with the key many times on two connections; None if it is refused each time."""
         for attempt in range(REFUSALS):
-            exchange: Exchange = yield self.probe(label, f"{attempt % 2}", key)
+            exchange: Exchange = yield self.probe(label, CONNECTIONS[attempt % len(CONNECTIONS)], key)
             if exchange.broken:
                 return inconclusive(broken(exchange))
             if exchange.succeeded:

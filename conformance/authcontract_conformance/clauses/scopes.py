@@ -61,14 +61,16 @@ def _scope_1(world: World) -> Iterable[Case]:
             yield Case(f"{operation.label} without a key", partial(_public, operation))
             continue
         for need in world.access.sufficient(operation, world.environment):
-            yield Case(f"{operation.label} with {_held(need)}", partial(_may, operation, need))
+            yield Case(f"{operation.label} with {_held(world, need)}", partial(_may, operation, need))
         for need in world.access.insufficient(operation, world.environment):
-            yield Case(f"{operation.label} with {_held(need)}", partial(_may_not, operation, need))
+            yield Case(f"{operation.label} with {_held(world, need)}", partial(_may_not, operation, need))
 
 
-def _held(need: Need) -> str:
-    held = " + ".join(sorted(need.scopes)) or need.kind
-    return f"{held} on plan {need.plan}" if need.plan else held
+def _held(world: World, need: Need) -> str:
+    """Return what tells keys apart in the subject of a case: two cases must never have the same one."""
+    held = " + ".join(sorted(need.scopes)) or "no scope"
+    kind = f" ({need.kind})" if len(world.policy.keys.kinds) > 1 else ""
+    return f"{held}{kind} on plan {need.plan}" if len(world.policy.plans) > 1 else f"{held}{kind}"
 
 
 # --- SCOPE-2: who may only read, changes nothing by any method -----------------------------------------------------
@@ -145,7 +147,7 @@ def _scope_5(world: World) -> Iterable[Case]:
     for operation in protected(world):
         need = next(iter(world.access.insufficient(operation, world.environment)), None)
         if need is not None and operation.request_body:
-            yield Case(f"{operation.label} with {_held(need)}", partial(_invalid_body, operation, need))
+            yield Case(f"{operation.label} with {_held(world, need)}", partial(_invalid_body, operation, need))
 
 
 def _no_bodies(world: World) -> str | None:

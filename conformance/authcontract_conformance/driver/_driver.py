@@ -34,7 +34,7 @@ from authcontract_conformance._world import Ended, Settings, World
 from authcontract_conformance.fuzz._facade import Facade, Over
 
 from ._clock import Clock
-from ._keys import Keyring
+from ._keys import Issued, Keyring
 from ._pacing import Pacer
 from ._wire import Pool
 
@@ -86,6 +86,7 @@ class Driver:
         emit: Callable[[Event], None],
         findings: Findings,
         budget: Budget,
+        silent: frozenset[str] = frozenset(),
     ) -> None:
         self.settings = settings
         self.judgements: dict[str, list[Judgement]] = {}
@@ -99,6 +100,8 @@ class Driver:
         self._emit = emit
         self._findings = findings
         self._budget = budget
+        #: Clauses that only make traffic: their cases run and are not judged.
+        self._silent_clauses = silent
         self._pacer = Pacer(settings.contract, clock)
         self._began = time.monotonic()
         self._silent = 0
@@ -183,6 +186,8 @@ class Driver:
 
     def judge(self, clause: Clause, subject: str, judgement: Judgement) -> None:
         """Keep a judgement and say it; a failure or a warning becomes a finding."""
+        if clause.id in self._silent_clauses:
+            return
         self.judgements.setdefault(clause.id, []).append(judgement)
         found = None
         if judgement.word in (Word.FAIL, Word.WARN):
@@ -245,7 +250,7 @@ class Driver:
         value = action.exchange.json()
         for step in action.path:
             value = value[step]
-        self.settings.vault.add(key.record, key.id, str(value).encode())
+        self._keyring.keep(Issued(key.record, str(value).encode()))
         return key
 
     async def send(self, probe: Probe, context: Context) -> Exchange:

@@ -125,7 +125,7 @@ class Keyring:
             key = self._stock[need]
         else:
             issued = await self._source.issue(need, organisation)
-            self._vault.add(issued.record, issued.record.id, issued.secret)
+            self.keep(issued)
             key = Key(issued.record, need)
             if need.state == "revoked" and self._source.makes_organisations:
                 await self.revoke(key)
@@ -137,8 +137,18 @@ class Keyring:
         """Rotate a key; the vault knows both afterwards."""
         old, new = await self._source.rotate(self._current(key))
         self._vault.update(old)
-        self._vault.add(new.record, new.record.id, new.secret)
+        self.keep(new)
         return Key(new.record, key.need)
+
+    def keep(self, issued: Issued) -> None:
+        """Put a key into the vault."""
+        public = self._prefix(issued.record.kind, issued.secret)
+        self._vault.add(issued.record, issued.record.id, issued.secret, public)
+
+    def _prefix(self, kind: str, secret: bytes) -> int:
+        """Return how many of the key's bytes are its documented prefix."""
+        prefix = self._contract.policy.keys.kinds[kind].prefix
+        return max((len(p) for p in (prefix.values() if prefix else ()) if secret.startswith(p.encode())), default=0)
 
     async def revoke(self, key: Key) -> None:
         """Revoke a key; the vault knows it."""
@@ -163,7 +173,7 @@ class Keyring:
         secret = (prefix or "") + "".join(self._random.choice(alphabet) for _ in range(length))
         self._made_up += 1
         record = KeyRecord(id=f"never-issued-{self._made_up}", digest="", kind=need.kind, issued_at=0.0)
-        self._vault.add(None, record.id, secret.encode("latin-1"))
+        self._vault.add(None, record.id, secret.encode("latin-1"), len(prefix or ""))
         return Key(record, need)
 
 

@@ -26,7 +26,7 @@ class Store:
     """The data behind all operations but those that manage keys."""
 
     def __init__(self, policy: Policy, specification: Specification, validation: Validation) -> None:
-        self._isolation = policy.isolation
+        self._isolation = tuple(dict.fromkeys(("organisation", "environment", *policy.isolation)))
         self.shapes = Shapes(specification)
         listing = frozenset(operation.id for operation in specification.operations if self.shapes.lists(operation))
         self.plans = Plans(specification, listing)
@@ -34,7 +34,7 @@ class Store:
         self._validation = validation
 
     def partition(self, key: KeyRecord | None) -> Partition:
-        """Return whose data a key sees: one partition for each dimension that the policy isolates."""
+        """Return whose data a key sees: one partition for each organisation and environment, and what else is isolated."""
         if key is None:
             return tuple("" for _ in self._isolation)
         return tuple(str(getattr(key, dimension) or "") for dimension in self._isolation)
