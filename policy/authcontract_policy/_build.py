@@ -42,7 +42,7 @@ _SECONDS: Final = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
 def build(document: Document) -> Policy:
     """Return the policy that a valid document states."""
     whole = document.value
-    table = _Tables(whole)
+    table = Tables(whole)
     return Policy(
         document=document,
         documentation=whole["documentation"],
@@ -102,7 +102,7 @@ def dimension_of(
     )
 
 
-class _Tables:
+class Tables:
     """Reads values that may differ by plan, environment, kind of key, scope, or key at all."""
 
     def __init__(self, policy: Mapping[str, Any]) -> None:
@@ -124,7 +124,7 @@ class _Tables:
         return Table(dimension=fits[0], rows=tuple(rows.items()), others=others)
 
 
-def _keys(row: Mapping[str, Any], table: _Tables) -> Keys:
+def _keys(row: Mapping[str, Any], table: Tables) -> Keys:
     effect = row.get("takes_effect_within")
     rotation = row.get("rotation")
     managed = row.get("managed_by")
@@ -154,7 +154,7 @@ def _sent_as(written: str | Mapping[str, str]) -> SentAs:
     return SentAs(carrier="header", name=name, template=template)
 
 
-def _kind(name: str, row: Mapping[str, Any], table: _Tables) -> Kind:
+def _kind(name: str, row: Mapping[str, Any], table: Tables) -> Kind:
     secret = row.get("secret")
     return Kind(
         name=name,
@@ -235,7 +235,7 @@ def _by_cause(written: str | Mapping[str, str]) -> ByCause:
     )
 
 
-def _limit(name: str, row: Mapping[str, Any], table: _Tables) -> RateLimit:
+def _limit(name: str, row: Mapping[str, Any], table: Tables) -> RateLimit:
     return RateLimit(
         name=name,
         requests=table.optional(row.get("requests")),
