@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -9,11 +10,11 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from ._output import console, fields, print_json
-from ._shared import USAGE, default_policy, load_contract, stop
+from ._shared import USAGE, console, default_policy, load_contract, near, stop
 
 if TYPE_CHECKING:
     from authcontract_policy import Policy
+    from rich.console import RenderableType
 
     from authcontract_conformance._clause import Clause
 
@@ -52,27 +53,36 @@ def command(code: str | None, policy: str | None, format_: str) -> None:
         known |= {each.code.casefold(): each for each in _silences(policy)}
     found = known.get(code.casefold())
     if found is None:
-        import difflib
-
-        near = difflib.get_close_matches(code.casefold(), known, n=1)
-        hint = f"did you mean `{known[near[0]].code}`?" if near else "`authcontract explain` lists the clauses"
-        stop(f"nothing is called `{code}`: {hint}", USAGE)
+        hint = near(code, [each.code for each in known.values()]) or "; `authcontract explain` lists the clauses"
+        stop(f"nothing is called `{code}`{hint}", USAGE)
     if format_ == "json":
-        print_json(asdict(found))
+        click.echo(json.dumps(asdict(found), ensure_ascii=False, indent=2))
         return
     out = console()
     out.print(f"{found.code}  ({found.kind})", style="bold")
     out.print(found.summary)
     if found.details:
         out.print()
-        out.print(fields(found.details))
+        out.print(_grid(found.details))
 
 
 def _list(found: Iterable[Explanation], format_: str) -> None:
     if format_ == "json":
-        print_json([asdict(each) for each in found])
+        click.echo(json.dumps([asdict(each) for each in found], ensure_ascii=False, indent=2))
     else:
-        console().print(fields({each.code: each.summary for each in found}))
+        console().print(_grid({each.code: each.summary for each in found}))
+
+
+def _grid(rows: Mapping[str, str]) -> RenderableType:
+    """Return labels with their texts, wrapped beside them."""
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, text in rows.items():
+        table.add_row(label, text)
+    return table
 
 
 def _everything() -> Iterator[Explanation]:
