@@ -64,10 +64,10 @@ CLAUSES = (
         promise="Whatever a request holds, the contract decides it.",
         why="Checks are skipped on the inputs that nobody thought of: a body that does not parse, a parameter that is "
         "missing, a method that is not documented.",
-        how="Schemathesis makes valid, invalid and boundary requests of the specification. They are sent with no key, a "
-        "key that was never issued, one that may not and one that may, shown in several ways, with paths and methods bent. "
-        "What the contract refuses must be refused; what it allows must not be refused for its key. What HTTP lets "
-        "a server say of a malformed request by itself is accepted. A failure is shrunk to the smallest request. "
+        how="Schemathesis makes valid, invalid and boundary requests of the specification. They are sent with no key, "
+        "a key that was never issued, one that may not and one that may, shown in several ways, with paths and methods "
+        "bent. What the contract refuses must be refused; what it allows must not be refused for its key. What HTTP "
+        "lets a server say of a malformed request by itself is accepted. A failure is shrunk to the smallest request. "
         "A malformed request that breaks the target three times is a warning.",
         fix="Check the key before anything of the request is used, in one place that every route passes.",
         inapplicable=_nothing_needs_a_key,
@@ -94,8 +94,8 @@ CLAUSES = (
         why="What single tests of a key's life miss stands in the order of things: a rotation after a revocation, a "
         "key used just before it dies.",
         how="Keys are issued, used, rotated and revoked, and time passes, in orders that Hypothesis draws; after each "
-        "step some keys are used and must be answered as their state says. Nothing is judged a second beside a deadline. "
-        "A failure is shrunk to the shortest sequence, which the finding tells.",
+        "step some keys are used and must be answered as their state says. A second beside a deadline nothing is "
+        "judged. A failure is shrunk to the shortest sequence, which the finding tells.",
         fix="Compute a key's state from its times and the clock on each request; keep no second copy of it.",
         needs=frozenset({Capability.KEY_MANAGEMENT, Capability.CLOCK}),
         alone=True,

@@ -319,12 +319,12 @@ def judged(exchange: Exchange, expectations: list[Expectation], generated: Gener
 
 def _wrong(exchange: Exchange, expectations: list[Expectation], generated: Generated, *, plain: bool) -> str | None:
     """Say what is wrong with an answer that the contract does not have, if it is more than HTTP lets a server say."""
-    refused = all(expectation.refused for expectation in expectations)
-    bound = refused and _leads_somewhere(expectations)
+    bound = _leads_somewhere(expectations)
     if exchange.succeeded:
         shown = plain or exchange.json() is not None  # A page for every path is no way around a key (R2).
-        return "a request that must be refused was carried out" if bound and shown else None
-    if not refused:
+        refused = bound and all(expectation.refused for expectation in expectations)
+        return "a request that must be refused was carried out" if refused and shown else None
+    if any(decision.allowed for decision in expectations[0].decisions):
         hindered = plain and exchange.status in _OF_RIGHTS
         return "a key that may is refused for what the request holds" if hindered else None
     own = frozenset[int]() if plain else _OF_FORM
