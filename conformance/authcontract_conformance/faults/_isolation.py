@@ -22,7 +22,7 @@ _READING: Final = frozenset({b"GET", b"HEAD"})
 def _differs(server: Server, call: Call, sight: Sight) -> tuple[str, ...]:
     """Return the dimensions in which somebody else's object is somebody else's."""
     own = server.store.partition(call.key)
-    pairs = zip(server.contract.policy.isolation, own, sight.partition, strict=False)
+    pairs = zip(server.store.isolation, own, sight.partition, strict=False)
     return tuple(dimension for dimension, ours, theirs in pairs if ours != theirs)
 
 

@@ -12,7 +12,7 @@ from authcontract_engine import KeyRecord, KeyState, Request
 from authcontract_conformance.reference import Call, Identity, Outcome, Seams, Server
 
 from ._fault import Family, Fault, Plant
-from ._tools import altered, may_write, remembering
+from ._tools import altered, remembering
 
 _HOUR: Final = 3600.0
 #: Seconds for which the careless cache believes what it saw, and for which a new key is not known everywhere.
@@ -20,9 +20,15 @@ _CACHE: Final = 60.0
 
 
 def _late(seams: Seams) -> Seams:
+    listed: dict[str, tuple[float, frozenset[str]]] = {}
+
     def unknown_at_first(server: Server, record: KeyRecord, now: float) -> KeyRecord | None:
-        allowed = server.contract.policy.keys.takes_effect_within or 0
-        return None if now < record.issued_at + allowed + _CACHE else record
+        since, known = listed.get(record.organisation, (-_CACHE, frozenset()))
+        if now >= since + _CACHE:
+            keys = server.keyring.records.all()
+            known = frozenset(each.id for each in keys if each.organisation == record.organisation)
+            listed[record.organisation] = (now, known)
+        return record if record.id in known else None
 
     return altered(seams, unknown_at_first)
 
@@ -64,11 +70,8 @@ def _successor_gets(choose: Callable[[Server, KeyRecord], frozenset[str]]) -> Pl
     return plant
 
 
-def _least(server: Server, record: KeyRecord) -> frozenset[str]:
-    """Return no scope, or where a key must hold one, one that may read nothing that the old one could."""
-    resolution = server.contract.resolution
-    unlike = [scope for scope in resolution.scopes if not record.scopes & resolution.closure[scope]]
-    return frozenset() if not unlike else frozenset(unlike[:1])
+def _none(_server: Server, _record: KeyRecord) -> frozenset[str]:
+    return frozenset()
 
 
 def _most(server: Server, _record: KeyRecord) -> frozenset[str]:
@@ -158,17 +161,19 @@ def _for_connection(seams: Seams) -> Seams:
 
 
 def _reading_only(seams: Seams) -> Seams:
-    def alter(server: Server, record: KeyRecord, _now: float) -> KeyRecord:
-        dead = record.revoked_at is not None and not may_write(server, record)
-        return replace(record, revoked_at=None) if dead else record
+    def authenticate(server: Server, request: Request, now: float) -> Identity:
+        identity = seams.authenticate(server, request, now)
+        if identity.key is None or request.method not in {b"GET", b"HEAD"}:
+            return identity
+        return Identity(identity.reading, replace(identity.key, revoked_at=None))
 
-    return altered(seams, alter)
+    return replace(seams, authenticate=authenticate)
 
 
 FAULTS: Final = (
     Fault(
         name="new-key-late",
-        sentence="A new key is known everywhere a minute later",
+        sentence="An organisation's keys are cached for a minute, so that one issued meanwhile is not known",
         family=Family.DEPLOYMENT,
         clauses=("LIFE-1",),
         plant=_late,
@@ -182,10 +187,10 @@ FAULTS: Final = (
     ),
     Fault(
         name="rotation-drops-scope",
-        sentence="The new key may less than the one that it replaces",
+        sentence="The new key is issued without the scope of the one that it replaces",
         family=Family.IMPLEMENTATION,
         clauses=("LIFE-3",),
-        plant=_successor_gets(_least),
+        plant=_successor_gets(_none),
     ),
     Fault(
         name="rotation-widens-scope",
@@ -252,7 +257,7 @@ FAULTS: Final = (
     ),
     Fault(
         name="revoked-key-reads",
-        sentence="Revoking is checked for keys that may write, and forgotten for those that only read",
+        sentence="Whether a key was revoked is asked where something is changed, and forgotten where it is read",
         family=Family.IMPLEMENTATION,
         clauses=("LIFE-7",),
         plant=_reading_only,

@@ -26,7 +26,8 @@ class Store:
     """The data behind all operations but those that manage keys."""
 
     def __init__(self, policy: Policy, specification: Specification, validation: Validation) -> None:
-        self._isolation = tuple(dict.fromkeys(("organisation", "environment", *policy.isolation)))
+        #: What a key sees only its own of; also where the policy is silent, as in any deployment worth testing.
+        self.isolation = tuple(dict.fromkeys(("organisation", "environment", *policy.isolation)))
         self.shapes = Shapes(specification)
         listing = frozenset(operation.id for operation in specification.operations if self.shapes.lists(operation))
         self.plans = Plans(specification, listing)
@@ -34,10 +35,10 @@ class Store:
         self._validation = validation
 
     def partition(self, key: KeyRecord | None) -> Partition:
-        """Return whose data a key sees: one partition for each organisation and environment, and what else is isolated."""
+        """Return whose data a key sees: a partition for each organisation and environment, and what else is isolated."""
         if key is None:
-            return tuple("" for _ in self._isolation)
-        return tuple(str(getattr(key, dimension) or "") for dimension in self._isolation)
+            return tuple("" for _ in self.isolation)
+        return tuple(str(getattr(key, dimension) or "") for dimension in self.isolation)
 
     def look(self, call: Call) -> Sight:
         """Return what the path addresses, as the caller sees it."""
