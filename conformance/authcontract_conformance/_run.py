@@ -30,6 +30,7 @@ from ._vault import Vault
 from ._verdict import ClauseVerdict, Judgement, RunVerdict, Word, run_verdict, worst
 from ._world import Settings, World
 from .clauses import catalogue
+from .clauses.calibration import calibration
 from .driver._clock import Clock, WallClock
 from .driver._control import Control
 from .driver._driver import Budget, Driver
@@ -261,8 +262,6 @@ class _Run:
 
     async def _calibrate(self) -> None:
         """Make sure that the target answers and that some key works, before anything is judged (R1)."""
-        from .clauses.calibration import calibration  # noqa: PLC0415
-
         judgement = await calibration(self.driver, World(self.settings, "calibration"))
         if judgement is not None:
             raise SetupError(judgement)

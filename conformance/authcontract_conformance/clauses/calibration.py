@@ -2,36 +2,48 @@
 
 from __future__ import annotations
 
-from authcontract_conformance._patterns import reading_operation
+from authcontract_conformance._exchange import Acquire, Key, Wait
 from authcontract_conformance._oracle import broken, describe_exchange
+from authcontract_conformance._patterns import reading_operation
 from authcontract_conformance._world import Ended, World
 from authcontract_conformance.driver._driver import Context, Driver, Stopped
+
+NOT_FOUND = 404
+#: Seconds after which keys are tried once more, on a clock that can be moved: a key that is late is a finding, and not
+#: credentials that do not work.
+PATIENCE = 120.0
 
 
 async def calibration(driver: Driver, world: World) -> str | None:
     """Return why nothing can be judged, or None once one key has read something."""
     context = Context(clause="calibration", subject="", world=world)
+    try:
+        tried = await _try(driver, world, context)
+        if tried and "clock" in world.settings.capabilities:
+            await driver.perform(Wait(seconds=PATIENCE), context)
+            tried = await _try(driver, world, context)
+    except Stopped as stopped:
+        return str(stopped)
+    except Ended as ended:
+        return ended.judgement.reason
+    return "the credentials do not work: " + "; ".join(tried) if tried else None
+
+
+async def _try(driver: Driver, world: World, context: Context) -> tuple[str, ...]:
+    """Return what each key was told, or nothing once one was accepted."""
     operation = reading_operation(world)
     tried = []
     for environment in world.settings.environments:
         for need in world.access.sufficient(operation, environment):
             try:
-                key = await driver.perform(_acquire(need), context)
+                key: Key = await driver.perform(Acquire(need), context)
                 exchange = await driver.send(world.request(operation, key, label="calibration"), context)
             except Ended as ended:
                 tried.append(ended.judgement.reason)
                 continue
-            except Stopped as stopped:
-                return str(stopped)
-            if exchange.succeeded or exchange.status == 404:  # noqa: PLR2004  accepted, and the object is not there
-                return None
+            if exchange.succeeded or exchange.status == NOT_FOUND:  # accepted; the object need not be there
+                return ()
             if not exchange.answered:
-                return f"the target does not answer: {exchange.problem}"
+                raise Stopped(f"the target does not answer: {exchange.problem}")
             tried.append(broken(exchange) if exchange.broken else f"key {key.id}: {describe_exchange(exchange)}")
-    return "the credentials do not work: " + "; ".join(dict.fromkeys(tried)) if tried else "no key to try"
-
-
-def _acquire(need: object) -> object:
-    from authcontract_conformance._exchange import Acquire  # noqa: PLC0415
-
-    return Acquire(need)
+    return tuple(dict.fromkeys(tried)) or ("no key to try",)

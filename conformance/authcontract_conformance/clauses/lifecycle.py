@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
 
 from authcontract_conformance._clause import Capability, Case, Clause, Steps
-from authcontract_conformance._exchange import Acquire, Advance, Exchange, Key, Probe, Wait
+from authcontract_conformance._exchange import Acquire, Advance, Exchange, Key, Need, Probe, Wait
 from authcontract_conformance._management import create, operation_for, revoke, rotate
 from authcontract_conformance._oracle import broken, describe_exchange
 from authcontract_conformance._patterns import protected, reading_operation
 from authcontract_conformance._verdict import PASSED, Basis, Evidence, Judgement, Level, Word, fail, inconclusive
 from authcontract_conformance._world import Asking, Item, World
+from authcontract_engine import Rule
 from authcontract_policy import Dimension, Operation
 
 #: So many refusals in a row, on two connections, before a dead key is believed to be dead (a cache may flap).
 REFUSALS = 20
 CONNECTIONS = ("first", "second")
+#: Keys with different rights that are rotated; more would tell nothing new.
+KINDS = 6
 #: Seconds beside a deadline in which nothing is judged, where the clock is moved (clauses LIFE-5).
 GUARD = 1.0
 #: Seconds after which a cached look-up shows, beside the deadline itself.
@@ -30,8 +35,6 @@ class _Subject:
 
     def probe(self, label: str, connection: str | None = None, key: Key | None = None) -> Probe:
         """Return the canonical request with this key, or with another one."""
-        from dataclasses import replace  # noqa: PLC0415
-
         probe = self.world.request(self.operation, key or self.key, self.item, label=label)
         return replace(probe, connection=connection)
 
@@ -127,30 +130,51 @@ def _life_2(world: World) -> Steps:
     return PASSED
 
 
-def _shown_once(world: World) -> object:
-    from authcontract_engine import Rule  # noqa: PLC0415
-
+def _shown_once(world: World) -> Rule:
     path = ("keys", "shown_once")
     return Rule(path=path, source=world.policy.source(path))
 
 
-def _life_3(world: World) -> Steps:
-    subject = yield from _subject(world)
-    new = yield from rotate(world, subject.key)
+def _keeps_rights(need: Need, world: World) -> Steps:
+    """Rotate a key that holds just this; the new one must reach what only such keys reach, and no more."""
+    operation = max(_reached(world, need), key=lambda op: sum(not world.access.permits(op, n) for n in _needs(world)))
+    item = yield from world.item(operation)
+    key: Key = yield Acquire(replace(need, own=True))
+    subject = _Subject(world, operation, item, key)
+    alive = yield from subject.lives("before rotation")
+    if alive is not None:
+        return inconclusive("calibration: the key did not work before")
+    new = yield from rotate(world, key)
     yield from _settle(world)
-    if new.id == subject.key.id or world.settings.vault.same(new.id, subject.key.id):
+    if world.settings.vault.same(new.id, key.id):
         exchange: Exchange = yield subject.probe("after rotation")
         evidence = Evidence(expected="a different key", got="the same key", exchange=exchange, rule=_rotation(world))
         return fail(evidence, "rotation gave the same key again")
-    alive = yield from subject.lives("the new key reads what the old one could", new)
-    if alive is not None:
-        return alive
+    kept = yield from subject.lives("the new key on what the old one could", new)
+    if kept is not None:
+        return kept
     return (yield from _keeps_scope(world, new, "the new key"))
 
 
-def _rotation(world: World) -> object:
-    from authcontract_engine import Rule  # noqa: PLC0415
+def _reached(world: World, need: Need) -> list[Operation]:
+    """Return the reading operations that such a key may call."""
+    reading = (operation for operation in protected(world) if operation.method == "GET")
+    return [operation for operation in reading if world.access.permits(operation, need)]
 
+
+def _needs(world: World) -> tuple[Need, ...]:
+    """Return the different keys that read something, a few of them."""
+    reading = (operation for operation in protected(world) if operation.method == "GET")
+    found = dict.fromkeys(n for op in reading for n in world.access.sufficient(op, world.environment))
+    return tuple(found)[:KINDS]
+
+
+def _life_3(world: World) -> Iterable[Case]:
+    for need in _needs(world):
+        yield Case(f"a rotated key with {' + '.join(sorted(need.scopes)) or need.kind}", partial(_keeps_rights, need))
+
+
+def _rotation(world: World) -> Rule:
     path = ("keys", "rotation", "grace")
     return Rule(path=path, source=world.policy.source(path))
 
@@ -217,7 +241,7 @@ def _life_7(world: World) -> Steps:
     return PASSED
 
 
-def _one(subject: str, steps: object) -> object:
+def _one(subject: str, steps: Callable[[World], Steps]) -> Callable[[World], Iterable[Case]]:
     def cases(_: World) -> Iterable[Case]:
         yield Case(subject, steps)
 
@@ -279,7 +303,7 @@ CLAUSES = (
         needs=_MANAGED,
         alone=True,
         inapplicable=_no_rotation,
-        cases=_one("a key that was rotated", _life_3),
+        cases=_life_3,
     ),
     Clause(
         id="LIFE-4",
