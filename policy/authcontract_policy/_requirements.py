@@ -18,7 +18,7 @@ def alternatives(policy: Policy, requirement: Requirement, operation: Operation)
             return (frozenset(),)
         case "no key":
             return None
-        case "as specified":
+        case _:
             return specified(policy, operation)
 
 

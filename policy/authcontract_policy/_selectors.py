@@ -30,7 +30,7 @@ def matches(chosen: Selector, operation: Operation) -> bool:
             return chosen.text == operation.id
         case "path":
             return operation.path == chosen.text and chosen.method in (None, operation.method)
-        case "below":
+        case _:
             return f"{operation.path}/".startswith(f"{chosen.text}/") and chosen.method in (None, operation.method)
 
 

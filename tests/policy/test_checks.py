@@ -123,6 +123,13 @@ SLIPS: dict[str, tuple[str, Edits, str, str, str]] = {
         "<what>",
         "nothing fills in `<what>`",
     ),
+    "a placeholder that is a field": (
+        "roles",
+        (("{status: 429, when: [throttled]}", "{status: 429, when: [throttled], body: {<what>: 1}}"),),
+        "placeholder-unknown",
+        "<what>",
+        "nothing fills in `<what>`",
+    ),
     "a limit's word in the common body": (
         "roles",
         (("hint: <hint>}", "hint: <hint>, left: <remaining>}"),),

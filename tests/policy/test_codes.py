@@ -475,7 +475,7 @@ SLIPS = (
     Slip(
         code="silence-twice",
         contract="spotify",
-        policy=(("not_covered:", "  confirmed:\n    SP-1: Indeed.\n\nnot_covered:"),),
+        policy=(("not_covered:", "  confirmed:\n    SP-8: Yes.\n    SP-1: Indeed.\n\nnot_covered:"),),
         underlined="SP-1",
         message="`SP-1` is assumed and confirmed at once",
         help="delete the assumed one",

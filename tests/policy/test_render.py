@@ -5,7 +5,7 @@ from importlib.resources import files
 from typing import Any, get_args
 
 import pytest
-from authcontract_policy import Diagnostic, Format, Related, Severity, Span, count_in_words, render
+from authcontract_policy import Diagnostic, Format, Related, Severity, Span, count_in_words, excerpt, render
 from jsonschema import Draft202012Validator
 from policy_contracts import slip
 
@@ -115,3 +115,7 @@ def test_the_closing_line_counts_each_severity() -> None:
 
     assert count_in_words(several) == "2 errors, 1 note"
     assert count_in_words([]) == "no problems"
+
+
+def test_a_place_can_be_shown_alone() -> None:
+    assert excerpt(made("a: 2", 1, 2).span, "here") == " --> p.yaml:7:1\n  |\n7 | a: 2\n  | ^ here"

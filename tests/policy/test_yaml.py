@@ -46,6 +46,14 @@ def test_only_the_core_schema_makes_anything_but_text(written: str, value: Any) 
     assert type(document.value["a"]) is type(value)
 
 
+@pytest.mark.parametrize("written", [".inf", "-.INF", ".nan", "1e999", "9" * 41])
+def test_a_number_that_json_does_not_have_is_refused(written: str) -> None:
+    document, (problem,) = read_yaml(f"a: {written}\n".encode(), "x.yaml")
+
+    assert document is None
+    assert problem.message == f"`{written}` is no number that JSON has"
+
+
 def test_a_name_is_text_as_written() -> None:
     document, _ = read_yaml(b"{1: a, true: b, '': c}", "x.yaml")
 
