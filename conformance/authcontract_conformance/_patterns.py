@@ -7,7 +7,7 @@ from authcontract_policy import Operation
 from ._exchange import Exchange, Probe
 from ._oracle import USUAL, Reality, broken, describe_exchange
 from ._verdict import PASSED, Judgement, Word, fail, inconclusive, unspecified
-from ._world import Asking, Ended, Item, World
+from ._world import SAFE, Asking, Ended, Item, World
 
 
 def protected(world: World) -> tuple[Operation, ...]:
@@ -43,9 +43,12 @@ def denial(  # noqa: PLR0913  what is denied, on what, and what is known of it
 
     The victim is read before and after. An effect fails whatever the answer was; without one, the answer must be the
     refusal that the contract computes. A refusal proves nothing unless the same request works with a key that may:
-    `control` is that request if it was sent already, otherwise it is sent afterwards, when the victim is spent.
+    `control` is that request if it was sent already; otherwise it is sent before what reads, and after what changes,
+    when the victim is spent.
     """
     method = probe.method.decode("latin-1")
+    if control is None and method in SAFE:
+        control = yield from world.control(operation, item)  # first, so that a cache has what it must not show
     before = yield from world.snapshot(operation, item, method)
     exchange: Exchange = yield probe
     after = yield from world.snapshot(operation, item, method)

@@ -55,6 +55,8 @@ class Options:
     timeout: float = 10.0
     budget: Budget = field(default_factory=Budget)
     fuzz: bool = True
+    #: True: every silence counts as confirmed, so that nothing is excused by another answer to it.
+    confirmed: bool = False
     command: tuple[str, ...] = ()
     #: The command that repeats a finding, with `{finding}` and `{clause}` to be filled in.
     replay: str = "authcontract verify --only {clause}"
@@ -212,7 +214,7 @@ class _Run:
     def _settings(self) -> Settings:
         others = {
             silence: tuple(self._compile(at(policy, self.connected.urls)) for policy in policies)
-            for silence, policies in alternatives(self.policy).items()
+            for silence, policies in ({} if self.options.confirmed else alternatives(self.policy)).items()
         }
         declared = self.policy.environments or (None,)
         environments = tuple(e for e in declared if not self.connected.environments or e in self.connected.environments)

@@ -137,7 +137,7 @@ async def _try(  # noqa: PLR0913  one server and what it is held to
 ) -> Tried:
     began = time.monotonic()
     try:
-        result: Result = await verify(loaded, None, Options(seed=seed, only=only, server=server), _nothing)
+        result: Result = await verify(loaded, None, Options(seed=seed, only=only, server=server, confirmed=True), _nothing)
     except Exception as error:  # noqa: BLE001  one server that cannot be judged must not end the others
         problem = f"{type(error).__name__}: {error}"
         seconds = round(time.monotonic() - began, 3)
