@@ -7,32 +7,30 @@ policy states and the first that refuses decides; what raises refuses; nothing h
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
+from dataclasses import replace
 from itertools import product
-from typing import NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 from authcontract_policy import (
-    ANY_KEY,
     DEFAULT_PRECEDENCE,
-    NO_KEY,
     USUAL_STATUS,
     Cause,
     Check,
     Dimension,
     Operation,
     Policy,
-    RateLimit,
     Resolution,
     Specification,
-    matches,
     resolve,
-    selector,
 )
 
-from ._keys import MISSING, Presentation, Presented, state
+from ._charging import Charges
+from ._keys import Presentation, state
+from ._reading import METHODS, Reading, origin_form
+from ._reading import problem as problem_of
 from ._render import Renderer
-from ._routes import Route, Routes
+from ._routes import Routes
 from ._values import (
     UNKNOWN,
     Body,
@@ -49,43 +47,11 @@ from ._values import (
     Standing,
 )
 
-METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
-#: RFC 9112 section 3 recommends to support targets of at least 8,000 octets.
-LONGEST_TARGET = 8000
-LONGEST_LINE = 8192
 NOT_IMPLEMENTED = 501
 
 
 class ContractError(Exception):
     """The policy and the specification do not make a contract; their diagnostics say why."""
-
-
-class Reading(NamedTuple):
-    """A request, read once: what is wrong with its syntax, what key it shows, and where its path leads."""
-
-    request: Request
-    problem: Cause | None
-    presented: Presented
-    route: Route | None
-    operation: Operation | None
-    #: Path of the target as received.
-    path: bytes
-
-    @property
-    def path_parameters(self) -> Mapping[str, str]:
-        """Return what stood for the parameters of the path."""
-        if self.route is None:
-            return {}
-        method = b"GET" if self.request.method == b"HEAD" else self.request.method
-        return self.route.parameters(method)
-
-    @property
-    def allowed_methods(self) -> tuple[str, ...]:
-        """Return the methods of the path, as `Allow` lists them."""
-        if self.route is None:
-            return ()
-        found = {method.decode() for method in self.route.methods}
-        return tuple(sorted(found | ({"HEAD"} if "GET" in found else set()) | {"OPTIONS"}))
 
 
 _Check = Callable[[Reading, Facts], Decision | None]
@@ -128,7 +94,7 @@ class Contract:
         kinds: tuple[str | None, ...] = policy.objects or (None,)
         self._kinds = kinds
         self._public = {op.id for op in self.operations if any(self._alternatives[op.id, k] is None for k in kinds)}
-        self._costs = {limit.name: _costs(limit, self.operations) for limit in policy.rate_limits.values()}
+        self._charges = Charges(policy, resolution, self.operations)
         precedence = policy.precedence or DEFAULT_PRECEDENCE
         table: Mapping[Check, _Check] = {
             Check.TRANSPORT: self._transport,
@@ -159,9 +125,9 @@ class Contract:
     def read(self, request: Request) -> Reading:
         """Read a request once, for `charges`, `decide` and `refuse`."""
         target = request.target
-        problem = request.problem or _problem(request)
+        problem = request.problem or problem_of(request)
         if target[:1] != b"/":
-            target = _origin_form(target)
+            target = origin_form(target)
         path, _, query = target.partition(b"?")
         url = self._urls.get(request.environment) or next(iter(self._urls.values()))
         route = self._routes[url.path].find(path)
@@ -190,9 +156,7 @@ class Contract:
         return frozenset(self.decide(reading, known) for known in self._readings_of(facts))
 
     def _readings_of(self, facts: Facts) -> Iterable[Facts]:
-        from dataclasses import replace  # noqa: PLC0415
-
-        choices: dict[str, tuple[object, ...]] = {}
+        choices: dict[str, tuple[Any, ...]] = {}
         if facts.usage is UNKNOWN:
             choices["usage"] = (None, *(_refused(limit) for limit in self.policy.rate_limits))
         if facts.object is UNKNOWN:
@@ -417,82 +381,15 @@ class Contract:
         for check in self._before_limit:
             if check(reading, facts) is not None:
                 return ()
-        return self._charges(reading.operation, key, reading)
+        return self._charges.of(reading.operation, key, reading)
 
     def usual_charges(self, operation: Operation, key: KeyRecord | None) -> tuple[Charge, ...]:
         """Return what an allowed call of the operation takes, whoever sends it from wherever."""
-        return self._charges(operation, key, None)
-
-    def _charges(
-        self, operation: Operation | None, key: KeyRecord | None, reading: Reading | None
-    ) -> tuple[Charge, ...]:
-        names = self.resolution.limits[operation.id] if operation is not None else self._general_limits
-        found = []
-        for name in names:
-            limit = self.policy.rate_limits[name]
-            if limit.requests is None:
-                continue
-            headings = _headings(key)
-            amount = limit.requests.lookup(headings)
-            bucket = self._bucket(limit, operation, key, reading)
-            if not isinstance(amount, int) or bucket is None:
-                continue
-            burst = limit.burst.lookup(headings) if limit.burst is not None else None
-            cost = self._cost(limit.name, None, operation, _method_of(operation, reading))
-            found.append(Charge(limit=name, bucket=bucket, amount=amount, burst=burst or amount, cost=cost))
-        return tuple(found)
-
-    @cached_property
-    def _general_limits(self) -> tuple[str, ...]:
-        return tuple(limit.name for limit in self.policy.rate_limits.values() if not limit.operations)
-
-    def _bucket(
-        self, limit: RateLimit, operation: Operation | None, key: KeyRecord | None, reading: Reading | None
-    ) -> tuple[str, ...] | None:
-        """Return whom a request is counted with, or None where the limit does not speak of it."""
-        parts = [limit.name]
-        for whom in limit.per:
-            part = self._counted_as(whom, operation, key, reading)
-            if part is None:
-                return None
-            parts.append(part)
-        return tuple(parts)
-
-    def _counted_as(
-        self, whom: str, operation: Operation | None, key: KeyRecord | None, reading: Reading | None
-    ) -> str | None:
-        if whom == "ip":
-            return reading.request.peer if reading is not None else ""
-        if whom == "operation":
-            return operation.id if operation is not None else ""
-        if whom == "object":
-            return "/".join(reading.path_parameters.values()) if reading is not None else ""
-        if key is None:
-            return None
-        rotation = self.policy.keys.rotation
-        lineage = key.lineage if rotation is not None and rotation.shares_limits and key.lineage else key.id
-        return {
-            "key": lineage,
-            "user": key.user,
-            "organisation": key.organisation,
-            "application": key.application,
-            "environment": key.environment or "",
-            "scope": " ".join(sorted(key.scopes)),
-        }[whom]
+        return self._charges.of(operation, key, None)
 
     def cost(self, charge: Charge, decision: Decision, method: bytes) -> int:
         """Return what a request costs in the end: by its cause, else its operation, else its method, else 1."""
-        return self._cost(charge.limit, decision.cause, decision.operation, method.decode("latin-1"))
-
-    def _cost(self, limit: str, cause: Cause | None, operation: Operation | None, method: str) -> int:
-        by_name, by_operation, others = self._costs[limit]
-        if cause is not None and cause in by_name:
-            return by_name[cause]
-        if cause is Cause.THROTTLED:
-            return 0  # a refusal for quota is counted only where the policy says what it costs
-        if operation is not None and operation.id in by_operation:
-            return by_operation[operation.id]
-        return by_name.get(method, others)
+        return self._charges.cost(charge.limit, decision.cause, decision.operation, method.decode("latin-1"))
 
     # --- rendering -------------------------------------------------------------------------------------------------
 
@@ -521,79 +418,8 @@ def _base_urls(policy: Policy) -> Mapping[str | None, str]:
     return found
 
 
-def _headings(key: KeyRecord | None) -> Mapping[Dimension, str | None]:
-    if key is None:
-        return {Dimension.KEY: NO_KEY}
-    scope = next(iter(key.scopes)) if len(key.scopes) == 1 else None
-    return {
-        Dimension.PLAN: key.plan,
-        Dimension.ENVIRONMENT: key.environment,
-        Dimension.KIND: key.kind,
-        Dimension.SCOPE: scope,
-        Dimension.KEY: ANY_KEY,
-    }
-
-
-def _method_of(operation: Operation | None, reading: Reading | None) -> str:
-    if reading is not None:
-        return reading.request.method.decode("latin-1")
-    return operation.method if operation is not None else ""
-
-
-def _costs(limit: RateLimit, operations: Iterable[Operation]) -> tuple[Mapping[str, int], Mapping[str, int], int]:
-    """Return costs by cause or method, by operation id, and for everything else."""
-    by_name = {name: cost for name, cost in limit.costs.items() if name in METHOD_NAMES or name in _CAUSES}
-    by_operation: dict[str, int] = {}
-    for text, cost in limit.costs.items():
-        if text not in by_name and text != "others":
-            by_operation |= {op.id: cost for op in operations if matches(selector(text), op)}
-    return by_name, by_operation, limit.costs.get("others", 1)
-
-
-METHOD_NAMES = frozenset(method.decode() for method in METHODS)
-_CAUSES = frozenset(cause.value for cause in Cause)
-
-
 def _refused(limit: str) -> Reservation:
     standing = Standing(
         limit=limit, amount=0, remaining=0, used=0, window=0, reset_in=0, reset_at=0, retry_after=0.0, admitted=False
     )
     return Reservation(admitted=False, standings=(standing,))
-
-
-def _problem(request: Request) -> Cause | None:
-    """Return what is wrong with the syntax of a request (RFC 9112 sections 3 and 5)."""
-    target = request.target
-    if len(target) > LONGEST_TARGET:
-        return Cause.TOO_LARGE
-    if not request.method or not _TOKEN.issuperset(request.method) or not target or not _TARGET.issuperset(target):
-        return Cause.MALFORMED_REQUEST
-    hosts = 0
-    for name, value in request.headers:
-        if len(name) + len(value) > LONGEST_LINE:
-            return Cause.TOO_LARGE
-        if not name or not _TOKEN.issuperset(name) or not _CONTROL.isdisjoint(value):
-            return Cause.MALFORMED_REQUEST if name != b":authority" else None
-        if len(name) == 4 and name.lower() == b"host":  # noqa: PLR2004  the length of `host`
-            hosts += 1
-            if not _HOST.issuperset(value.strip(b" \t")):
-                return Cause.MALFORMED_REQUEST
-    return None if hosts == 1 else Cause.MALFORMED_REQUEST
-
-
-_TOKEN = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-_TARGET = frozenset(range(0x21, 0x7F)) - frozenset(b"#")
-_CONTROL = frozenset(range(0x20)) - frozenset(b"\t") | {0x7F}
-_HOST = frozenset(b"-._~!$&'()*+,;=:[]%0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-
-
-def _origin_form(target: bytes) -> bytes:
-    """Return the path and query of an absolute-form target (RFC 9112 section 3.2.2); others lead nowhere."""
-    scheme, separator, rest = target.partition(b"://")
-    if not separator or scheme.lower() not in (b"http", b"https"):
-        return b"*"
-    _, slash, path = rest.partition(b"/")
-    return slash + path if slash else b"/"
-
-
-__all__ = ["MISSING", "Contract", "ContractError", "Reading", "compile"]

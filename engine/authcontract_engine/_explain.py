@@ -7,7 +7,8 @@ from typing import Literal
 
 from authcontract_policy import Check
 
-from ._contract import Contract, Reading
+from ._contract import Contract
+from ._reading import Reading
 from ._values import Decision, Facts, Request
 
 

@@ -110,7 +110,7 @@ def _until(limit: Limit, cost: int, previous: int, current: int, into: int) -> i
     """Return how long until the counter admits `cost`: in this window as the previous fades, or in the next one."""
     room = limit.amount - current - cost
     if room >= 0 and previous:
-        # previous * (window - t) <= room * window
+        # Solved for the moment at which what is left of the previous window fits into the room.
         at = limit.window - room * limit.window // previous
         if at <= limit.window:
             return max(0, at - into)
@@ -122,7 +122,7 @@ def _until(limit: Limit, cost: int, previous: int, current: int, into: int) -> i
 
 
 def token_bucket(state: State, now: int, limit: Limit, cost: int) -> tuple[State, Outcome]:
-    """Spend from a stock that refills steadily; one unit of stock is `window` of these, refilled `amount` a nanosecond."""
+    """Spend from a stock that refills steadily; one unit is `window` of these, refilled `amount` a nanosecond."""
     full = limit.burst * limit.window
     stock, then = state or (full, now)
     stock = min(full, stock + (now - then) * limit.amount)

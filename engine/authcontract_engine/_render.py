@@ -12,7 +12,7 @@ from authcontract_policy import Policy, Resolution
 from ._values import UNKNOWN, Decision, Facts, KeyRecord, Response, Standing
 
 if TYPE_CHECKING:
-    from ._contract import Reading
+    from ._reading import Reading
 
 _PLACEHOLDER = re.compile(r"<([a-z_]+)>")
 #: A body template may stand for a number: a placeholder alone keeps its type.
