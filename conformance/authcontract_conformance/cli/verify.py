@@ -16,7 +16,7 @@ import click
 from ._shared import COULD_NOT_RUN, FINDINGS, INTERRUPTED, USAGE, default_policy, is_interactive, load_contract, stop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from authcontract_policy import Loaded
 
@@ -159,7 +159,7 @@ def _judge(loaded: Loaded, target: Target | None, options: Options, log: Path, f
     return result
 
 
-async def _interruptible(run: object) -> Result:
+async def _interruptible(run: Coroutine[None, None, Result]) -> Result:
     """Let Ctrl-C end the run as a whole, so that it can still say what it found."""
     task = asyncio.ensure_future(run)
     loop = asyncio.get_running_loop()
