@@ -45,7 +45,6 @@ def _amounts(old: Policy, new: Policy, was: RateLimit, now: RateLimit, field: st
     names: dict[Dimension, dict[str, None]] = {}
     for dimension, name in (each for table in tables for each in _named(table)):
         names.setdefault(dimension, dict.fromkeys(_declared(dimension, old, new)))[name] = None
-    path: Path = ("rate_limits", was.name, field)
     for headings in product(*names.values()):
         row = dict(zip(names, headings, strict=True))
         before, after = (table.lookup(row) for table in tables)
@@ -57,9 +56,20 @@ def _amounts(old: Policy, new: Policy, was: RateLimit, now: RateLimit, field: st
                 before=_amount(before, field),
                 after=_amount(after, field),
                 effect=_more_or_less(before, after),
-                old=path,
-                new=path,
+                old=_row(old, was.name, field, headings),
+                new=_row(new, was.name, field, headings),
             )
+
+
+def _row(policy: Policy, limit: str, field: str, headings: Iterable[str]) -> Path | None:
+    """Return where the policy gives the amount under these headings."""
+    path: Path = ("rate_limits", limit, field)
+    value = policy.document.value["rate_limits"][limit].get(field)
+    for heading in headings:
+        if isinstance(value, Mapping):
+            word = heading if heading in value else "others"
+            path, value = (*path, word), value.get(word)
+    return None if value is None else path
 
 
 def _named(table: Table[Any]) -> Iterator[tuple[Dimension, str]]:
@@ -192,12 +202,10 @@ def changed_silences(old: Policy, new: Policy) -> Iterator[Change]:
 
 def _binds(policy: Policy, name: str) -> str:
     silence = policy.silences.get(name)
-    if silence is None:
-        return "not stated"
-    if silence.confirmed:
+    if silence is not None and silence.confirmed:
         return "confirmed"
-    others = len(silence.otherwise)
-    return f"assumed, {others} other answer{'s' * (others != 1)} accepted" if others else "assumed"
+    others = 0 if silence is None else len(silence.otherwise)
+    return f"assumed, {others} other answer{'s' * (others != 1)} accepted" if others else "open"
 
 
 def _silence_place(policy: Policy, name: str) -> Path | None:

@@ -66,7 +66,7 @@ CASES: tuple[tuple[str, str, Edits, tuple[tuple[str, ...], ...]], ...] = (
         "a confirmed silence binds",
         "spotify",
         (("not_covered:", "  confirmed:\n    SP-9: Indeed.\n\nnot_covered:"),),
-        (("silence", "SP-9", "", "not stated", "confirmed", ""),),
+        (("silence", "SP-9", "", "open", "confirmed", ""),),
     ),
 )
 

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 
 if TYPE_CHECKING:
-    from authcontract_policy import Diagnostic, Format, Loaded
+    from authcontract_engine import Contract
+    from authcontract_policy import Diagnostic, Format, Loaded, Policy
+    from authcontract_policy import Path as Place
+    from rich.console import Console
 
 #: Conformant, clean, or nothing changes.
 CLEAN: Final = 0
@@ -41,6 +44,49 @@ def load_contract(policy: str, specification: str | None) -> Loaded:
         show(errors)
         raise click.exceptions.Exit(USAGE)
     return loaded
+
+
+def compiled(policy: str, specification: str | None) -> Contract:
+    """Load and compile a contract; ends with every diagnostic, exit 2, where that cannot be."""
+    from authcontract_engine import compile as compile_contract
+
+    loaded = load_contract(policy, specification)
+    assert loaded.policy is not None  # noqa: S101  load_contract ends otherwise
+    assert loaded.specification is not None  # noqa: S101  likewise
+    return compile_contract(loaded.policy, loaded.specification, loaded.resolution)
+
+
+def quote(policy: Policy, place: Place) -> str:
+    """Return the line of the policy where something stands, with carets, and where the documentation says so."""
+    from authcontract_policy import excerpt, printable
+
+    span = policy.document.span(place)
+    lines = [excerpt(span)] if span is not None and place else []
+    source = policy.source(place)
+    if source is not None:
+        silence = policy.silences.get(source)
+        state = "" if silence is None else " (confirmed)" if silence.confirmed else " (assumed)"
+        said = "" if silence is None else f"{state}: {silence.answer}"
+        lines.append(f"source: {printable(source)}{printable(said)}")
+    return "\n".join(lines)
+
+
+def near(word: str, names: Iterable[str]) -> str:
+    """Return `; did you mean ...?` where one of the names is like the word, else nothing."""
+    import difflib
+
+    from authcontract_policy import printable
+
+    folded = {name.casefold(): name for name in names}
+    found = difflib.get_close_matches(word.casefold(), folded, n=1)
+    return f"; did you mean `{printable(folded[found[0]])}`?" if found else ""
+
+
+def console() -> Console:
+    """Return standard output: coloured on a terminal that wants colour, 80 columns where it is none."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False)
 
 
 def show(diagnostics: Iterable[Diagnostic], format_: Format = "full") -> None:
