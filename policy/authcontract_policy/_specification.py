@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import PurePath
 from typing import Any, Final, Literal, TypeGuard
 
 from ._diagnostics import Diagnostic, Related, has_errors, in_order, quote, suggestion
@@ -26,7 +25,7 @@ def parse_specification(data: bytes, file: str) -> tuple[Specification | None, t
 
     There is a specification exactly when no diagnostic is an error.
     """
-    if PurePath(file).suffix == ".json" or data[:64].lstrip()[:1] == b"{":
+    if file.endswith(".json") or data[:64].lstrip()[:1] == b"{":
         document, problems = read_json(data, file)
     else:
         document, problems = read_yaml(data, file, limit=SPECIFICATION_BYTES, depth=SPECIFICATION_DEPTH)

@@ -20,4 +20,4 @@ def requirements(pyproject: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(requirements(Path("pyproject.toml"))))
+    print("\n".join(requirements(Path("pyproject.toml"))))  # noqa: T201  its output is what it is for
