@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from hypothesis import Phase, given
@@ -49,15 +49,17 @@ class Shrinking:
         return Counterexample(judgement)
 
 
-def search(strategy: SearchStrategy[T], check: Callable[[T], Judgement], *, seed: int, examples: int) -> Judgement:
-    """Return the failure of the smallest value that fails, or else the worst that was said of any value."""
+def search(
+    strategy: SearchStrategy[T], check: Callable[[T], Judgement], *, first: Iterable[T], seed: int, examples: int
+) -> Judgement:
+    """Return the failure of the smallest value that fails, or else the worst that was said of any value.
+
+    The values of `first`, the smallest first, are tried before any is drawn.
+    """
     shrinking = Shrinking()
     others: dict[Word, Judgement] = {}
     tried = 0
 
-    @seeded(seed)
-    @quiet(max_examples=examples, phases=(Phase.generate, Phase.shrink))
-    @given(strategy)
     def holds(value: T) -> None:
         nonlocal tried
         shrinking.spend()
@@ -67,7 +69,12 @@ def search(strategy: SearchStrategy[T], check: Callable[[T], Judgement], *, seed
             raise shrinking.fail(judgement)
         others.setdefault(judgement.word, judgement)
 
-    failure = outcome(holds)
+    def run() -> None:
+        for value in first:
+            holds(value)
+        seeded(seed)(quiet(max_examples=examples, phases=(Phase.generate, Phase.shrink))(given(strategy)(holds)))()
+
+    failure = outcome(run)
     if failure is not None:
         return failure
     worst = next((others[word] for word in SEVERITY if word in others and word is not Word.PASS), None)
