@@ -29,8 +29,6 @@ from ._tools import (
 
 #: Fewer characters than this are no key even for a careless comparison.
 _LEAST: Final = 12
-#: Seconds for which the careless cache remembers.
-_CACHE: Final = 60.0
 
 
 def _open_operation(method: str) -> Fault:
@@ -53,21 +51,22 @@ def _open_operation(method: str) -> Fault:
     )
 
 
-def _cached_for_all(seams: Seams) -> Seams:
-    remembered: dict[bytes, Answer] = {}
+def _key_left_over(seams: Seams) -> Seams:
+    last: list[tuple[bytes, bytes]] = []
 
-    def cache(server: Server, message: Message, onward: Onward) -> Answer:
-        answer = onward(message)
-        if message.head.method != b"GET":
-            return answer
-        if answer.status < 300:  # noqa: PLR2004  a success
-            remembered[message.head.target] = answer
+    def proxy(server: Server, message: Message, onward: Onward) -> Answer:
         way = header(server)
-        names = {name.lower() for name, _ in message.head.headers}
-        bare = way is not None and way.name.lower().encode() not in names
-        return remembered.get(message.head.target, answer) if bare else answer
+        name = b"" if way is None else way.name.lower().encode()
+        lines = [line for line in message.head.headers if line[0].lower() == name]
+        if not lines and last:
+            head = replace(message.head, headers=(*message.head.headers, *last))
+            return onward(replace(message, head=head))
+        answer = onward(message)
+        if answer.status < 300:  # noqa: PLR2004  a success
+            last[:] = lines
+        return answer
 
-    return passing(seams, cache)
+    return passing(seams, proxy)
 
 
 def _some_environment(seams: Seams) -> Seams:
@@ -203,11 +202,11 @@ FAULTS: Final = (
     _open_operation("GET"),
     _open_operation("POST"),
     Fault(
-        name="cached-for-everybody",
-        sentence="A cache in front shows callers without a key what it showed callers with one",
+        name="key-left-over",
+        sentence="A proxy keeps the headers of the request before, so that one without a key has the last caller's",
         family=Family.DEPLOYMENT,
         clauses=("AUTH-1",),
-        plant=_cached_for_all,
+        plant=_key_left_over,
     ),
     Fault(
         name="one-environment-refused",

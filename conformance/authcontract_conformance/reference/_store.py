@@ -35,7 +35,7 @@ class Store:
         self._validation = validation
 
     def partition(self, key: KeyRecord | None) -> Partition:
-        """Return whose data a key sees: a partition for each organisation and environment, and what else is isolated."""
+        """Return whose data a key sees: that of its organisation and environment, and of what else is isolated."""
         if key is None:
             return tuple("" for _ in self.isolation)
         return tuple(str(getattr(key, dimension) or "") for dimension in self.isolation)
