@@ -21,11 +21,13 @@ MANY = 12
 class Access:
     """The keys worth trying on each operation, from the contract alone."""
 
-    def __init__(self, contract: Contract) -> None:
+    def __init__(self, contract: Contract, plans: tuple[str, ...] = ()) -> None:
         self._contract = contract
         self._policy = contract.policy
         self._resolution = contract.resolution
-        self._default_plan = self._policy.plans[0] if self._policy.plans else None
+        #: Plans on which there are keys, the usual one first.
+        self.plans = plans or self._policy.plans
+        self._default_plan = next(iter(self.plans), None)
 
     def permits(self, operation: Operation, need: Need, object_kind: str | None = None) -> bool:
         """Tell whether such a key may call it, by the contract's scope check alone."""

@@ -100,6 +100,8 @@ class _Connected:
     exclude: frozenset[str] = frozenset()
     untested: frozenset[str] = frozenset()
     environments: tuple[str, ...] = ()
+    #: Plans of its keys; empty: all of the policy.
+    plans: tuple[str, ...] = ()
     #: Where TLS connections can be made before anything is judged.
     control: Control | None = None
 
@@ -160,6 +162,7 @@ def _declared(target: Target, options: Options, stack: AsyncExitStack) -> _Conne
         exclude=target.exclude,
         untested=target.untested,
         environments=target.environments,
+        plans=tuple(dict.fromkeys(key.record.plan for key in target.keys if key.record.plan)),
     )
 
 
@@ -221,7 +224,7 @@ class _Run:
         return Settings(
             contract=self.contract,
             oracle=Oracle(self.contract, others, self.vault),
-            access=Access(self.contract),
+            access=Access(self.contract, self.connected.plans),
             resources=Resources(self.specification),
             sampler=Sampler(self.specification),
             vault=self.vault,

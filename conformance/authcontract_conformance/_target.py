@@ -13,18 +13,30 @@ keys:
 
 from __future__ import annotations
 
+import json
 import os
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from authcontract_engine import KeyRecord
-from authcontract_policy import Diagnostic, Document, Policy, Span
+from authcontract_policy import Diagnostic, Dimension, Document, Policy, Span, read_document
 
 from .driver._keys import Declared
 from .driver._wire import Origin
+
+
+@cache
+def target_schema() -> Mapping[str, Any]:
+    """Return the JSON Schema of a target file."""
+    text = files("authcontract_conformance").joinpath("schemas/target.schema.json").read_text("utf-8")
+    schema: Mapping[str, Any] = json.loads(text)
+    return schema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +82,7 @@ def _context(trust: str | None) -> ssl.SSLContext:
 
 def load_target(path: Path, policy: Policy, url: str | None = None) -> tuple[Target | None, tuple[Diagnostic, ...]]:
     """Return the target that a file describes, at another URL if one is given, and what is wrong with it."""
-    document, problems = read_document(path, SCHEMA)
+    document, problems = read_document(path, target_schema())
     if document is None:
         return None, problems
     target, found = read_target(document, policy)
@@ -119,6 +131,9 @@ def read_target(document: Document, policy: Policy, environment: Mapping[str, st
 def _secret(
     document: Document, index: int, row: Mapping[str, str], environment: Mapping[str, str]
 ) -> tuple[bytes, Diagnostic | None]:
+    if ("from_environment" in row) == ("from_file" in row):
+        message = "a key comes from one place: `from_environment` or `from_file`"
+        return b"", _problem(document, ("keys", index), "missing-key", message, "name the variable or the file that holds it")
     if "from_environment" in row:
         name = row["from_environment"]
         found = environment.get(name, "")
@@ -153,8 +168,8 @@ def _declared(index: int, row: Mapping[str, object], secret: bytes, policy: Poli
         digest="",
         kind=str(row.get("kind", next(iter(policy.keys.kinds)))),
         scopes=frozenset(str(scope) for scope in scopes) if isinstance(scopes, list) else frozenset(),
-        plan=str(row["plan"]) if "plan" in row else None,
-        environment=str(row["environment"]) if "environment" in row else None,
+        plan=str(row["plan"]) if "plan" in row else next(iter(policy.plans), None),
+        environment=str(row["environment"]) if "environment" in row else _environment(secret, policy),
         organisation=str(row.get("organisation", "A")),
         lineage=str(row.get("id", name)),
         issued_at=0.0,
@@ -162,6 +177,16 @@ def _declared(index: int, row: Mapping[str, object], secret: bytes, policy: Poli
     )
     organisation = str(row.get("organisation", "A"))
     return Declared(record=record, secret=secret, organisation=organisation, state=str(row.get("state", "active")))
+
+
+def _environment(secret: bytes, policy: Policy) -> str | None:
+    """Return the environment that a key shows in its prefix, else the first one of the policy."""
+    for kind in policy.keys.kinds.values():
+        for environment in policy.environments:
+            prefix = kind.prefix.lookup({Dimension.ENVIRONMENT: environment, Dimension.KIND: kind.name}) if kind.prefix else None
+            if prefix and secret.startswith(prefix.encode()):
+                return environment
+    return next(iter(policy.environments), None)
 
 
 def _ended(state: str) -> dict[str, float]:
@@ -172,4 +197,4 @@ def _ended(state: str) -> dict[str, float]:
 def _problem(document: Document, path: tuple[str | int, ...], code: str, message: str, help_: str = "") -> Diagnostic:
     span = document.values.get(path) or document.span(path)
     fallback = Span(file=document.file, line=1, column=1, end=1, text="")
-    return Diagnostic(code=code, message=message, span=span or fallback, help=help_ or None)
+    return Diagnostic(code=code, message=message, span=span or fallback, help=help_)

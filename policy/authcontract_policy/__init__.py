@@ -3,7 +3,7 @@
 from ._alternatives import alternatives
 from ._codes import CODES
 from ._diagnostics import Diagnostic, Related, Severity
-from ._load import Loaded, assemble, load, load_specification, parse_policy
+from ._load import Loaded, assemble, load, load_specification, parse_policy, read_document
 from ._model import (
     ANY_KEY,
     AS_SPECIFIED,
@@ -112,6 +112,7 @@ __all__ = [
     "parse_specification",
     "policy_schema",
     "printable",
+    "read_document",
     "render",
     "resolve",
     "selector",

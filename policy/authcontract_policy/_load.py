@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os.path
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path as FilePath
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ._build import build
 from ._check import check
 from ._diagnostics import Diagnostic, has_errors, in_order
-from ._model import Policy, Span
+from ._model import Document, Policy, Span
 from ._operations import Specification
 from ._resolution import Resolution
-from ._schema import violations
+from ._schema import misshapen, violations
 from ._specification import parse_specification
 from ._yaml import SPECIFICATION_BYTES, read_yaml
 
@@ -57,8 +59,19 @@ def load(policy_path: str | FilePath, specification_path: str | FilePath | None 
     data = _bytes(FilePath(policy_path))
     policy: ParsedPolicy = (None, (data,)) if isinstance(data, Diagnostic) else parse_policy(data, str(policy_path))
     if specification_path is None and policy[0] is not None:
-        specification_path = FilePath(policy_path).parent / policy[0].specification
+        specification_path = os.path.normpath(FilePath(policy_path).parent / policy[0].specification)
     return assemble(policy, load_specification(specification_path) if specification_path is not None else (None, ()))
+
+
+def read_document(path: str | FilePath, schema: Mapping[str, Any]) -> tuple[Document | None, tuple[Diagnostic, ...]]:
+    """Read a YAML file of another kind, as strictly as a policy, by its own schema (see `misshapen`)."""
+    data = _bytes(FilePath(path))
+    if isinstance(data, Diagnostic):
+        return None, (data,)
+    document, problems = read_yaml(data, str(path))
+    if document is not None:
+        problems = (*problems, *misshapen(document, schema))
+    return (None if has_errors(problems) else document), in_order(problems)
 
 
 def load_specification(path: str | FilePath) -> ParsedSpecification:

@@ -14,7 +14,7 @@ from jsonschema.validators import extend
 
 from ._diagnostics import Diagnostic
 from ._model import Document, Path
-from ._sentences import Violation, missing, sentences
+from ._sentences import Violation, Words, missing, sentences
 
 
 @cache
@@ -29,17 +29,25 @@ def violations(document: Document, blocks: Iterable[str] | None = None) -> Itera
     """Yield each place at which the document, or some top-level blocks of it, is not shaped like a policy."""
     schema = policy_schema()
     if blocks is None:
-        yield from _located(document, _validator().iter_errors(document.value), ())
+        yield from _located(document, _validator().iter_errors(document.value), (), _words())
         return
     for name in blocks:
         if name in document.value:
             part = _validator().evolve(schema={**schema["properties"][name], "$defs": schema["$defs"]})
-            yield from _located(document, part.iter_errors(document.value[name]), (name,))
+            yield from _located(document, part.iter_errors(document.value[name]), (name,), _words())
         elif name in schema["required"]:
             yield missing(document, (), name, _words())
 
 
-def _located(document: Document, errors: Iterable[ValidationError], above: Path) -> Iterator[Diagnostic]:
+def misshapen(document: Document, schema: Mapping[str, Any]) -> Iterator[Diagnostic]:
+    """Yield each place at which a file of another kind, such as a target file, is not shaped as its schema says.
+
+    The schema must describe each word with examples, and bound each text that has a pattern, as a policy's does.
+    """
+    yield from _located(document, _Validator(schema).iter_errors(document.value), (), described(schema))
+
+
+def _located(document: Document, errors: Iterable[ValidationError], above: Path, words: Words) -> Iterator[Diagnostic]:
     for error in errors:
         keywords = [*error.absolute_schema_path]
         violation = Violation(
@@ -51,7 +59,7 @@ def _located(document: Document, errors: Iterable[ValidationError], above: Path)
             of_name="propertyNames" in keywords,
             detail=error.message,
         )
-        yield from sentences(document, violation, _words())
+        yield from sentences(document, violation, words)
 
 
 def _unique_items(_: Any, wanted: bool, instance: Any, __: Any) -> Iterator[ValidationError]:  # noqa: FBT001  jsonschema's signature
@@ -87,10 +95,14 @@ def _validator() -> Draft202012Validator:
 
 
 @cache
-def _words() -> Mapping[str, Mapping[str, Any]]:
-    """Return what the schema says of each word, wherever it stands."""
+def _words() -> Words:
+    return described(policy_schema())
+
+
+def described(schema: Mapping[str, Any]) -> Words:
+    """Return what a schema says of each word, wherever it stands."""
     found: dict[str, Mapping[str, Any]] = {}
-    todo: list[Any] = [policy_schema()]
+    todo: list[Any] = [schema]
     while todo:
         here = todo.pop()
         if isinstance(here, dict):

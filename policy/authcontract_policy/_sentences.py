@@ -89,7 +89,7 @@ def _reserved(name: object) -> tuple[str, str]:
 
 def _type(document: Document, at: Violation) -> Iterator[Diagnostic]:
     if at.found is None:
-        message = f"{_subject(at.path)} has no value" if at.path else "the policy is empty"
+        message = f"{_subject(at.path)} has no value" if at.path else f"the {_whole(at)} is empty"
         help_ = "give it one, or delete the word; a text that contains `,` needs quotes inside `{ }`"
         yield at_key(document, at.path, "wrong-type", message, help=help_)
         return
@@ -178,13 +178,18 @@ def missing(document: Document, path: Path, word: str, words: Words) -> Diagnost
     return at_key(document, path, "missing-word", f"{quote(word)} is missing", help=help_[:1].lower() + help_[1:])
 
 
+def _whole(at: Violation) -> str:
+    """Return what the file is, as the title of its schema says."""
+    return str(at.schema.get("title", "file")).removeprefix("authcontract ")
+
+
 def _unknown_words(document: Document, at: Violation) -> Iterator[Diagnostic]:
     known = at.schema["properties"]
     for word, value in at.found.items():
         if word not in known:
             cut = value is None and " " in word
             help_ = "a comma ended the text before: put that text in quotes" if cut else suggestion(word, known)
-            where = f"a word of {_subject(at.path)}" if at.path else "a word of a policy"
+            where = f"a word of {_subject(at.path)}" if at.path else f"a word of a {_whole(at)}"
             yield at_key(document, (*at.path, word), "unknown-word", f"{quote(word)} is not {where}", help=help_)
 
 

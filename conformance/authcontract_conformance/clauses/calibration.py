@@ -9,6 +9,8 @@ from authcontract_conformance._world import Ended, World
 from authcontract_conformance.driver._driver import Context, Driver, Stopped
 
 NOT_FOUND = 404
+#: Reasons that are told; the others are like them.
+SHOWN = 3
 #: Seconds after which keys are tried once more, on a clock that can be moved: a key that is late is a finding, and not
 #: credentials that do not work.
 PATIENCE = 120.0
@@ -26,7 +28,10 @@ async def calibration(driver: Driver, world: World) -> str | None:
         return str(stopped)
     except Ended as ended:
         return ended.judgement.reason
-    return "the credentials do not work: " + "; ".join(tried) if tried else None
+    if not tried:
+        return None
+    more = f"; and {len(tried) - SHOWN} more like this" if len(tried) > SHOWN else ""
+    return "the credentials do not work: " + "; ".join(tried[:SHOWN]) + more
 
 
 async def _try(driver: Driver, world: World, context: Context) -> tuple[str, ...]:

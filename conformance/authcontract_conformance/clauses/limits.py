@@ -80,7 +80,7 @@ def _choose(world: World, limit: RateLimit) -> Choice | None:
 
 def _plans(world: World, operation: Operation) -> Iterable[Need]:
     for need in world.access.sufficient(operation, world.environment):
-        yield from (replace(need, plan=plan, own=True) for plan in world.policy.plans or (need.plan,))
+        yield from (replace(need, plan=plan, own=True) for plan in world.access.plans or (need.plan,))
 
 
 def _charges(world: World, operation: Operation, need: Need) -> tuple[Charge, ...]:
