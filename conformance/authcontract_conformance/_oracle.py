@@ -7,8 +7,8 @@ are kept beside it: a target that behaves so is `unspecified`, one that matches 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from authcontract_engine import (
@@ -56,8 +56,16 @@ class Expectation:
     facts: Facts
     contract: Contract
     decisions: frozenset[Decision]
-    #: Silence -> decisions that its other answers would give.
-    otherwise: tuple[tuple[str, frozenset[Decision]], ...] = ()
+    #: Computes `otherwise`; there are dozens of alternatives, and most responses are judged without them.
+    alternatives: Callable[[], Mapping[str, frozenset[Decision]]] = dict
+    _otherwise: list[Mapping[str, frozenset[Decision]]] = field(default_factory=list, repr=False, compare=False)
+
+    @property
+    def otherwise(self) -> Mapping[str, frozenset[Decision]]:
+        """Return, for each silence that matters here, the decisions that its other answers would give."""
+        if not self._otherwise:
+            self._otherwise.append(self.alternatives())
+        return self._otherwise[0]
 
     @property
     def allowed(self) -> bool:
@@ -72,7 +80,7 @@ class Expectation:
     @property
     def open(self) -> str | None:
         """Return a silence under whose other answer the request is allowed, so that its effect proves nothing."""
-        return next((silence for silence, found in self.otherwise if any(d.allowed for d in found)), None)
+        return next((silence for silence, found in self.otherwise.items() if any(d.allowed for d in found)), None)
 
     @property
     def rule(self) -> Rule | None:
@@ -89,7 +97,7 @@ class Expectation:
 
     def silence(self, exchange: Exchange) -> str | None:
         """Return the silence under whose other answer the response is acceptable, or None."""
-        for silence, decisions in self.otherwise:
+        for silence, decisions in self.otherwise.items():
             if any(_conforms(exchange, decision, self.contract) for decision in decisions):
                 return silence
         return None
@@ -153,13 +161,16 @@ class Oracle:
             key_state_conflict=UNKNOWN if reality.key_state_conflict == "unknown" else reality.key_state_conflict,
         )
         decisions = self.contract.possible(reading, facts)
-        otherwise = []
-        for silence, contracts in self._alternatives.items():
-            other = frozenset(d for c in contracts for d in c.possible(request, facts)) - decisions
-            if other:
-                otherwise.append((silence, other))
+
+        def otherwise() -> Mapping[str, frozenset[Decision]]:
+            found = {
+                silence: frozenset(d for c in contracts for d in c.possible(request, facts)) - decisions
+                for silence, contracts in self._alternatives.items()
+            }
+            return {silence: others for silence, others in found.items() if others}
+
         return Expectation(
-            reading=reading, facts=facts, contract=self.contract, decisions=decisions, otherwise=tuple(otherwise)
+            reading=reading, facts=facts, contract=self.contract, decisions=decisions, alternatives=otherwise
         )
 
 
