@@ -80,7 +80,7 @@ def _not_done(operation: Operation, exchange: Exchange) -> str:
 
 
 def _learn(world: World, exchange: Exchange, like: Key) -> Asking[Key]:
-    found = next(_secrets(exchange.json(), world), None)
+    found = next(secrets(exchange.json(), world), None)
     if found is None:
         raise Ended(inconclusive(f"the response to {exchange.probe.operation} shows no key"))
     path, holder = found
@@ -98,7 +98,7 @@ def _learn(world: World, exchange: Exchange, like: Key) -> Asking[Key]:
     return (yield Learn(exchange=exchange, path=path, record=record, need=like.need))
 
 
-def _secrets(value: Any, world: World, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Mapping[str, Any]]]:
+def secrets(value: Any, world: World, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Mapping[str, Any]]]:
     """Return where a response shows a key, with the object that holds it."""
     prefixes = tuple(p for kind in world.policy.keys.kinds.values() if kind.prefix for p in kind.prefix.values())
     if isinstance(value, Mapping):
@@ -108,7 +108,7 @@ def _secrets(value: Any, world: World, path: tuple[str | int, ...] = ()) -> Iter
                 if known:
                     yield (*path, name), value
             else:
-                yield from _secrets(inner, world, (*path, name))
+                yield from secrets(inner, world, (*path, name))
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from _secrets(inner, world, (*path, index))
+            yield from secrets(inner, world, (*path, index))

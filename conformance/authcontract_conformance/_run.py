@@ -40,6 +40,8 @@ from .driver._wire import Pool
 
 #: Connections that a run keeps to one address.
 CONNECTIONS = 16
+#: What the API must be able to do with keys for the clauses on their lives.
+MANAGING = ("create", "rotate", "revoke")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +116,7 @@ async def verify(loaded: Loaded, target: Target | None, options: Options, emit: 
         if target is None:
             connected = await _embedded(loaded, options, stack)
         else:
-            connected = _declared(target, options, stack)
+            connected = _declared(loaded, target, options, stack)
         return await _Run(loaded, connected, options, emit).run()
 
 
@@ -146,12 +148,15 @@ async def _embedded(loaded: Loaded, options: Options, stack: AsyncExitStack) -> 
     )
 
 
-def _declared(target: Target, options: Options, stack: AsyncExitStack) -> _Connected:
+def _declared(loaded: Loaded, target: Target, options: Options, stack: AsyncExitStack) -> _Connected:
     capabilities = set()
     if target.plaintext:
         capabilities.add("plaintext port")
     if any(key.organisation == "B" for key in target.keys):
         capabilities.add("second organisation")
+    managed_by = loaded.policy.keys.managed_by if loaded.policy is not None else None
+    if managed_by and all(getattr(managed_by, what) not in (None, *target.exclude) for what in MANAGING):
+        capabilities.add("key management")
     return _Connected(
         name=target.name,
         pools=_pools(target, options, stack),
@@ -233,6 +238,7 @@ class _Run:
             environments=environments,
             now=self.connected.clock.now,
             frozen=self.connected.clock.frozen,
+            disposable=self.connected.source.makes_organisations,
             seed=self.options.seed,
         )
 
@@ -248,6 +254,7 @@ class _Run:
             await self._drive()
         except asyncio.CancelledError:
             interrupted = True
+        await self.driver.tidy()
         return self._finish(interrupted=interrupted)
 
     def _started(self) -> RunStarted:

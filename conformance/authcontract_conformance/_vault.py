@@ -50,13 +50,13 @@ class Vault:
             self._by_digest[digest] = key
         lower = secret.lower()
         for start in range(prefix, len(secret) - WINDOW + 1):
-            self._windows.setdefault(lower[start : start + WINDOW], key)
+            self._windows[lower[start : start + WINDOW]] = key
         for offset in range(3):
             # Drop what depends on the neighbours: the first group where it is padded on, and the last one.
             text = base64.b64encode(b"\0" * offset + secret[prefix:])
             text = text[4 if offset else 0 : len(text) - 4]
             for start in range(len(text) - BASE64_WINDOW + 1):
-                self._encoded.setdefault(text[start : start + BASE64_WINDOW], key)
+                self._encoded[text[start : start + BASE64_WINDOW]] = key
 
     def update(self, record: KeyRecord) -> None:
         """Replace what is known of a key, after it was rotated or revoked."""

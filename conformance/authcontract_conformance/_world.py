@@ -32,7 +32,7 @@ from ._oracle import USUAL, Expectation, Oracle, Reality, broken, describe_excha
 from ._resources import Resources, Step, find_id
 from ._sample import Sampler
 from ._vault import Vault
-from ._verdict import Judgement, inconclusive
+from ._verdict import Judgement, inconclusive, skipped
 
 T = TypeVar("T")
 OF_KEYS = frozenset({Check.KEY, Check.SCOPE})
@@ -82,6 +82,8 @@ class Settings:
     environments: tuple[str | None, ...]
     #: Seconds of the target's clock, as far as it is known.
     now: Callable[[], float]
+    #: True: whatever is there was made for the run, so that anything may be deleted.
+    disposable: bool
     #: True: the clock stands still except where it is moved, so that nothing is uncertain about time.
     frozen: bool
     seed: int
@@ -216,6 +218,8 @@ class World:
             value, canary, own = yield from self._value(step, so_far)
             exists = exists and value is not None
             parameters[step.parameter] = value or self.settings.sampler.parameter(operation, step.parameter)
+        if operation.method == "DELETE" and not own and not self.settings.disposable:
+            raise Ended(skipped("nothing is deleted that the run did not make, and it cannot make such an object"))
         return Item(
             parameters=parameters,
             organisation=organisation,

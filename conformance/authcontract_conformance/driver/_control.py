@@ -6,8 +6,9 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from authcontract_conformance._exchange import Need
 from authcontract_engine import KeyRecord
+
+from authcontract_conformance._exchange import Need
 
 from ._keys import Issued
 from ._wire import Origin, Pool
@@ -67,6 +68,10 @@ class Control:
         self._now = float((await self.call("POST", "/clock/advance", {"seconds": seconds}))["now"])
 
     # --- keys ---
+
+    def offers(self, need: Need) -> bool:  # noqa: ARG002  there is every key
+        """Tell that any key can be had."""
+        return True
 
     async def issue(self, need: Need, organisation: str) -> Issued:
         """Issue a key of any organisation."""

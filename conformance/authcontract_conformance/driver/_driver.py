@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from authcontract_conformance._clause import Case, Clause, Property
 from authcontract_conformance._events import CaseJudged, Event, Trouble
@@ -23,12 +23,14 @@ from authcontract_conformance._exchange import (
     Exchange,
     Key,
     Learn,
+    Need,
     Probe,
     Revoke,
     Rotate,
     Wait,
 )
 from authcontract_conformance._finding import Findings, exchange_event
+from authcontract_conformance._management import create, operation_for, revoke, secrets
 from authcontract_conformance._verdict import Judgement, Word, inconclusive, skipped
 from authcontract_conformance._world import Ended, Settings, World
 from authcontract_conformance.fuzz._facade import Facade, Over
@@ -38,6 +40,7 @@ from ._keys import Issued, Keyring
 from ._pacing import Pacer
 from ._wire import Pool
 
+T = TypeVar("T")
 #: A request is sent again after a 5xx or a lost connection (R6), and after a 429 (R5), at most so often.
 RETRIES = 2
 THROTTLED_RETRIES = 3
@@ -105,6 +108,10 @@ class Driver:
         self._pacer = Pacer(settings.contract, clock)
         self._began = time.monotonic()
         self._silent = 0
+        self._created: list[Key] = []
+        managed_by = settings.contract.policy.keys.managed_by
+        #: Operations whose responses show a new key.
+        self._key_makers = {managed_by.create, managed_by.rotate} - {None} if managed_by is not None else set()
 
     # --- cases -----------------------------------------------------------------------------------------------------
 
@@ -135,7 +142,7 @@ class Driver:
         name = f"{clause.id}/{case.subject}"
         context = Context(clause=clause.id, subject=case.subject, world=World(self.settings, name))
         try:
-            judgement = await self._steps(case, context)
+            judgement = await self.follow(case.steps(context.world), context)
         except Exception as error:  # noqa: BLE001  a clause that raises is our defect: said, and the run goes on
             judgement = self._ending(name, error)
         for pool in self._pools.values():
@@ -207,8 +214,8 @@ class Driver:
     def _trace(self) -> str:
         return self.settings.vault.hide(traceback.format_exc().encode()).decode("utf-8", "replace")
 
-    async def _steps(self, case: Case, context: Context) -> Judgement:
-        steps = case.steps(context.world)
+    async def follow(self, steps: Generator[Action, Any, T], context: Context) -> T:
+        """Perform what a generator yields, to its end."""
         try:
             action = next(steps)
             while True:
@@ -219,8 +226,8 @@ class Driver:
                     raise
                 action = steps.send(result)
         except StopIteration as stop:
-            judgement: Judgement = stop.value
-            return judgement
+            result = stop.value
+            return result  # type: ignore[no-any-return]  # a generator's value is of the type that it says
 
     # --- actions ---------------------------------------------------------------------------------------------------
 
@@ -238,13 +245,43 @@ class Driver:
             case Wait(seconds=seconds):
                 return await self._clock.advance(seconds)
             case Acquire(need=need):
-                return await self._keyring.acquire(need, context.world.case)
+                return await self._acquire(need, context)
             case Rotate(key=key):
                 return await self._keyring.rotate(key)
             case Revoke(key=key):
                 return await self._keyring.revoke(key)
             case Learn(record=record, need=need):
                 return self._learn(action, Key(record, need))
+
+    async def _acquire(self, need: Need, context: Context) -> Key:
+        """Hand out a key: one of the target's, or one that its API creates, where the policy names an operation for it.
+
+        A key that a case wants for itself is created where that can be, so that declared keys are spent on nothing.
+        """
+        world = context.world
+        operation = operation_for(world, "create")
+        creates = operation is not None and not self._keyring.endless and need.state in ("active", "revoked")
+        if not creates or (not need.own and self._keyring.has(need)):
+            return await self._keyring.acquire(need, world.case)
+        assert operation is not None  # noqa: S101  part of `creates`
+        key, _ = await self.follow(create(world, operation, replace(need, state="active")), context)
+        self._created.append(key)
+        if need.state == "revoked":
+            await self.follow(revoke(world, key), context)
+        self._keyring.share(need, key)
+        return key
+
+    async def tidy(self) -> None:
+        """Revoke the keys that the run created and that still live; what cannot be revoked is said."""
+        world = World(self.settings, "tidying")
+        context = Context(clause="tidying", subject="", world=world)
+        for key in self._created:
+            record = self.settings.vault.record(key.id)
+            if record is not None and record.revoked_at is None and operation_for(world, "revoke") is not None:
+                try:
+                    await self.follow(revoke(world, key), context)
+                except (Ended, Stopped) as ended:
+                    self._emit(Trouble(where=f"key {key.id}", what=f"was created and could not be revoked: {ended}"))
 
     def _learn(self, action: Learn, key: Key) -> Key:
         value = action.exchange.json()
@@ -301,10 +338,18 @@ class Driver:
             received_at=time.monotonic() - self._began,
             problem=answer.problem,
         )
+        if exchange.succeeded and exchange.probe.operation in self._key_makers:
+            self._hide_new_keys(exchange, context.world)
         self._emit(exchange_event(exchange, context.clause, context.subject, self.settings.vault))
         self._look_on(exchange, context)
         self._watch(exchange)
         return exchange
+
+    def _hide_new_keys(self, exchange: Exchange, world: World) -> None:
+        """Keep secret what a response shows for the first and only time, before anything is written of it."""
+        for path, holder in secrets(exchange.json(), world):
+            name = f"shown in exchange {exchange.number}"
+            self._keyring.keep_unclaimed(name, str(holder[path[-1]]).encode())
 
     def _look_on(self, exchange: Exchange, context: Context) -> None:
         """Show the exchange to the passive clauses."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
+
+from authcontract_engine import Contract, KeyRecord
+from authcontract_policy import Dimension
 
 from authcontract_conformance._exchange import Key, Need
 from authcontract_conformance._needs import describe
 from authcontract_conformance._vault import Vault
 from authcontract_conformance._verdict import skipped
 from authcontract_conformance._world import Ended
-from authcontract_engine import Contract, KeyRecord
-from authcontract_policy import Dimension
 
 #: Length of a made-up secret where the policy states none.
 USUAL_SECRET = 32
@@ -36,6 +37,9 @@ class KeySource(Protocol):
 
     #: True: every case may have organisations of its own, so that no case meets another's quota or objects.
     makes_organisations: bool
+
+    def offers(self, need: Need) -> bool:
+        """Tell whether there is such a key."""
 
     async def issue(self, need: Need, organisation: str) -> Issued:
         """Issue a key; ends the case as skipped where that cannot be."""
@@ -73,9 +77,21 @@ class DeclaredKeys:
 
     async def issue(self, need: Need, organisation: str) -> Issued:  # noqa: ARG002  the file names organisations A and B
         """Return the declared key that fits; one that a case wants for itself is given to nobody else."""
+        declared = next(self._fitting(need), None)
+        if declared is None:
+            raise Ended(skipped(f"the target declares no key for {describe(need)}"))
+        if need.own:
+            self._taken.add(declared.record.id)
+        return Issued(declared.record, declared.secret)
+
+    def offers(self, need: Need) -> bool:
+        """Tell whether such a key is declared, and nobody's own."""
+        return next(self._fitting(need), None) is not None
+
+    def _fitting(self, need: Need) -> Iterator[Declared]:
         for declared in self._keys:
             record = declared.record
-            fits = (
+            if (
                 declared.organisation == need.organisation
                 and declared.state == need.state
                 and record.kind == need.kind
@@ -83,12 +99,8 @@ class DeclaredKeys:
                 and need.environment in (None, record.environment)
                 and (need.plan is None or record.plan in (None, need.plan))
                 and record.id not in self._taken
-            )
-            if fits:
-                if need.own:
-                    self._taken.add(record.id)
-                return Issued(record, declared.secret)
-        raise Ended(skipped(f"the target declares no key for {describe(need)}"))
+            ):
+                yield declared
 
     async def rotate(self, record: KeyRecord) -> tuple[KeyRecord, Issued]:
         """Say that a declared key cannot be rotated."""
@@ -132,6 +144,25 @@ class Keyring:
         if not need.own:
             self._shared[place] = key
         return key
+
+    @property
+    def endless(self) -> bool:
+        """Tell whether the source issues whatever is asked for."""
+        return self._source.makes_organisations
+
+    def has(self, need: Need) -> bool:
+        """Tell whether a shared key for this need is there without creating one."""
+        return (need.organisation, need) in self._shared or self._source.offers(need)
+
+    def share(self, need: Need, key: Key) -> None:
+        """Keep a created key for the next who needs the same, unless it is somebody's own."""
+        if not need.own:
+            self._shared[need.organisation, need] = key
+
+    def keep_unclaimed(self, name: str, secret: bytes) -> None:
+        """Keep a secret of which nothing else is known yet."""
+        kinds = self._contract.policy.keys.kinds
+        self._vault.add(None, name, secret, max(self._prefix(kind, secret) for kind in kinds))
 
     async def rotate(self, key: Key) -> Key:
         """Rotate a key; the vault knows both afterwards."""
