@@ -1,4 +1,4 @@
-"""How many requests a correct limiter may admit: the formulas, each with the reason why it holds for every algorithm."""
+"""How many requests a correct limiter may admit: formulas, each with the reason why it holds for every algorithm."""
 
 from __future__ import annotations
 

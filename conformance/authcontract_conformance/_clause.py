@@ -1,7 +1,7 @@
 """What a clause is: one checkable promise, as a row of facts and a generator for each case.
 
-A case is a generator: it yields what it wants done (`Probe`, `Burst`, `Advance`, `Acquire` …), receives what came of it,
-and returns a `Judgement`. It touches no socket, so that a test can feed it canned exchanges and a replay recorded ones.
+A case is a generator: it yields what it wants done (`Probe`, `Burst`, `Advance`, `Acquire` …), receives what came of
+it, and returns a `Judgement`. It touches no socket, so that a test can feed it canned exchanges.
 A passive clause yields nothing: it looks at every exchange of the whole run. A property generates what it tries: it is
 synchronous, runs in a worker thread after all cases, and sends through a `Facade`.
 """

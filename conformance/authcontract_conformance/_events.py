@@ -165,9 +165,7 @@ class RunFinished:
     interrupted: bool
 
 
-Event: TypeAlias = (
-    RunStarted | PhaseStarted | ExchangeSeen | CaseJudged | Found | ClauseJudged | Trouble | RunFinished
-)
+Event: TypeAlias = RunStarted | PhaseStarted | ExchangeSeen | CaseJudged | Found | ClauseJudged | Trouble | RunFinished
 
 
 def to_json(event: Event) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class Findings:
         expected = evidence.expected if evidence else ""
         got = evidence.got if evidence else ""
         label = evidence.exchange.probe.label if evidence and evidence.exchange else ""
-        fingerprint = hashlib.sha256("\n".join((clause.id, subject, label, expected, got)).encode()).hexdigest()[:12]
+        fingerprint = hashlib.sha256(f"{clause.id}\n{subject}\n{label}\n{expected}\n{got}".encode()).hexdigest()[:12]
         if fingerprint in self._known:
             return None
         self._known.add(fingerprint)

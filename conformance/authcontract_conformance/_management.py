@@ -1,4 +1,4 @@
-"""Managing keys as a customer does: by the API's own operations where the policy names them, else by the target's hooks."""
+"""Managing keys as a customer does: by the API's own operations where the policy names them, else by hooks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def rotate(world: World, key: Key) -> Asking[Key]:
     """Rotate a key and return the new one; the oracle knows both afterwards."""
     operation = operation_for(world, "rotate")
     if operation is None:
-        return (yield Rotate(key))
+        rotated: Key = yield Rotate(key)
+        return rotated
     exchange = yield from _by_operation(world, operation, key)
     new = yield from _learn(world, exchange, key)
     rotation = world.policy.keys.rotation
@@ -58,7 +59,9 @@ def create(world: World, operation: Operation, need: Need) -> Asking[tuple[Key, 
     exchange: Exchange = yield world.request(operation, manager, body=body, label="creates a key")
     if not exchange.succeeded:
         raise Ended(inconclusive(_not_done(operation, exchange)))
-    return (yield from _learn(world, exchange, Key(replace(manager.record, scopes=need.scopes, lineage=""), need))), exchange
+    return (
+        yield from _learn(world, exchange, Key(replace(manager.record, scopes=need.scopes, lineage=""), need))
+    ), exchange
 
 
 def _by_operation(world: World, operation: Operation, key: Key) -> Asking[Exchange]:
@@ -95,10 +98,13 @@ def _learn(world: World, exchange: Exchange, like: Key) -> Asking[Key]:
         revoked_at=None,
         lineage=like.record.lineage or like.id,
     )
-    return (yield Learn(exchange=exchange, path=path, record=record, need=like.need))
+    learnt: Key = yield Learn(exchange=exchange, path=path, record=record, need=like.need)
+    return learnt
 
 
-def secrets(value: Any, world: World, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Mapping[str, Any]]]:
+def secrets(
+    value: Any, world: World, path: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], Mapping[str, Any]]]:
     """Return where a response shows a key, with the object that holds it."""
     prefixes = tuple(p for kind in world.policy.keys.kinds.values() if kind.prefix for p in kind.prefix.values())
     if isinstance(value, Mapping):

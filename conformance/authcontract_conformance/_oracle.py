@@ -42,7 +42,7 @@ class Reality:
     key_state_conflict: bool | Literal["unknown"] = False
     object_kind: str | None = None
     #: None: the limits have room.
-    usage: Reservation | None | Literal["unknown"] = None
+    usage: Reservation | Literal["unknown"] | None = None
 
 
 USUAL = Reality()
@@ -80,7 +80,9 @@ class Expectation:
     @property
     def open(self) -> str | None:
         """Return a silence under whose other answer the request is allowed, so that its effect proves nothing."""
-        return next((silence for silence, found in self.otherwise.items() if any(d.allowed for d in found)), None)
+        return next(
+            (silence for silence, found in self.otherwise.items() if any(decision.allowed for decision in found)), None
+        )
 
     @property
     def rule(self) -> Rule | None:
@@ -218,7 +220,7 @@ def _conforms(exchange: Exchange, decision: Decision, contract: Contract) -> boo
     value = exchange.json()
     for step in path:
         value = value.get(step) if isinstance(value, Mapping) else None
-    return value == decision.error
+    return bool(value == decision.error)
 
 
 def template(decision: Decision, contract: Contract) -> Mapping[str, Any] | None:

@@ -16,7 +16,7 @@ def protected(world: World) -> tuple[Operation, ...]:
 
 
 def reading_operation(world: World) -> Operation:
-    """Return an operation that reads, needs a key, and shows planted data if any does; ends the case if there is none."""
+    """Return an operation that reads with a key, and shows planted data if any does; ends the case if none does."""
     found = [op for op in protected(world) if op.method == "GET" and world.access.strongest(op, world.environment)]
     if not found:
         raise Ended(inconclusive("the contract has no operation that reads with a key"))
@@ -24,7 +24,7 @@ def reading_operation(world: World) -> Operation:
 
 
 def _worth(world: World, operation: Operation) -> tuple[bool, bool, int]:
-    """An operation that shows one object that we can make is worth most; then one without parameters."""
+    """Rank operations: one that shows an object that we can make is worth most; then one without parameters."""
     steps = world.resources.steps(operation)
     planted = len(steps) == 1 and steps[0].creator is not None and operation.path.endswith("}")
     return planted, not steps, -len(operation.path)
@@ -68,7 +68,9 @@ def denial(  # noqa: PLR0913  what is denied, on what, and what is known of it
         got = f"{describe_exchange(exchange)} with the object's content"
         return fail(expectation.evidence(exchange, control, got), "protected data was shown")
     if not control.succeeded and exchange.status == control.status:
-        return inconclusive(f"a key that may is answered {describe_exchange(control)} too: the request itself is at fault")
+        return inconclusive(
+            f"a key that may is answered {describe_exchange(control)} too: the request itself is at fault"
+        )
     return expectation.judge(exchange, control)
 
 

@@ -1,4 +1,4 @@
-"""One run from start to verdict: load, connect, calibrate, drive the clauses, fuzz, add up. Everything said goes to `emit`."""
+"""One run from start to verdict: connect, calibrate, drive the clauses, generate, add up; all is said to `emit`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from authcontract_policy import Loaded, Policy, Table, alternatives
 from ._access import Access
 from ._clause import Case, Clause, Property
 from ._events import ClauseJudged, Event, FileSeen, Found, PhaseStarted, RunFinished, RunStarted, Trouble
-from ._exchange import Need
 from ._finding import Findings
 from ._oracle import Oracle
 from ._patterns import protected
@@ -172,9 +171,7 @@ def _declared(loaded: Loaded, target: Target, options: Options, stack: AsyncExit
 
 
 def _pools(target: Target, options: Options, stack: AsyncExitStack) -> Mapping[tuple[str, str | None], Pool]:
-    pools = {
-        place: Pool(where, size=CONNECTIONS, timeout=options.timeout) for place, where in target.origins().items()
-    }
+    pools = {place: Pool(where, size=CONNECTIONS, timeout=options.timeout) for place, where in target.origins().items()}
     for pool in pools.values():
         stack.callback(pool.close)
     return pools
@@ -183,9 +180,7 @@ def _pools(target: Target, options: Options, stack: AsyncExitStack) -> Mapping[t
 class _Run:
     """The state of one run while it lasts."""
 
-    def __init__(
-        self, loaded: Loaded, connected: _Connected, options: Options, emit: Callable[[Event], None]
-    ) -> None:
+    def __init__(self, loaded: Loaded, connected: _Connected, options: Options, emit: Callable[[Event], None]) -> None:
         assert loaded.policy is not None  # noqa: S101  checked by `verify`
         assert loaded.specification is not None  # noqa: S101  checked by `verify`
         self.policy = at(loaded.policy, connected.urls)
@@ -261,9 +256,7 @@ class _Run:
         return RunStarted(
             tool=f"authcontract {version('authcontract')}, Python {platform.python_version()}",
             policy=_seen(self.policy),
-            specification=FileSeen(
-                file=self.specification.document.file, sha256=self.specification.document.sha256
-            ),
+            specification=FileSeen(file=self.specification.document.file, sha256=self.specification.document.sha256),
             target=self.connected.name,
             seed=self.options.seed,
             started=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -327,7 +320,7 @@ class _Run:
                 await self.driver.run_property(clause, prop)
 
     def _may_run(self, clause: Clause, world: World) -> bool:
-        """Tell whether a clause means something here and the target offers what it needs; if not, the reason is kept."""
+        """Tell whether a clause means something and the target offers what it needs; if not, the reason is kept."""
         reason = clause.inapplicable(world)
         missing = sorted(need.value for need in clause.needs if need.value not in self.connected.capabilities)
         if reason is not None:
@@ -351,10 +344,10 @@ class _Run:
                     applicable=verdict.applicable,
                 )
             )
-        verdict = run_verdict(verdicts, self.connected.untested)
+        whole = run_verdict(verdicts, self.connected.untested)
         stopped = self.driver.stopped
-        if (stopped or interrupted or self.driver.trouble) and verdict is RunVerdict.CONFORMANT:
-            verdict = RunVerdict.INCONCLUSIVE
+        if (stopped or interrupted or self.driver.trouble) and whole is RunVerdict.CONFORMANT:
+            whole = RunVerdict.INCONCLUSIVE
         if stopped:
             self.emit(Trouble(where="the run", what=stopped))
         found = Counter(v.word.value for v in verdicts)
@@ -362,7 +355,7 @@ class _Run:
         seconds = round(time.monotonic() - self.began, 3)
         self.emit(
             RunFinished(
-                verdict=verdict.value,
+                verdict=whole.value,
                 counts=counts,
                 requests=self.driver.requests,
                 seconds=seconds,
@@ -370,7 +363,7 @@ class _Run:
             )
         )
         return Result(
-            verdict=verdict,
+            verdict=whole,
             counts=counts,
             clauses=verdicts,
             findings=tuple(self.findings.found),
@@ -378,9 +371,7 @@ class _Run:
             seconds=seconds,
             seed=self.options.seed,
             policy=_seen(self.policy),
-            specification=FileSeen(
-                file=self.specification.document.file, sha256=self.specification.document.sha256
-            ),
+            specification=FileSeen(file=self.specification.document.file, sha256=self.specification.document.sha256),
             target=self.connected.name,
             stopped=stopped,
             interrupted=interrupted,
@@ -391,7 +382,11 @@ class _Run:
         """Add the cases of one clause up."""
         if clause.id in self.reasons:
             return ClauseVerdict(
-                clause=clause.id, level=clause.level, word=Word.SKIPPED, reason=self.reasons[clause.id], applicable=False
+                clause=clause.id,
+                level=clause.level,
+                word=Word.SKIPPED,
+                reason=self.reasons[clause.id],
+                applicable=False,
             )
         judgements = self.driver.judgements.get(clause.id, [])
         if not judgements:
@@ -407,7 +402,9 @@ def inapplicable(loaded: Loaded) -> Mapping[str, str]:
     """Return the clauses that a contract makes meaningless, each with the reason; nothing is connected to."""
     assert loaded.policy is not None  # noqa: S101  the caller checked it
     url = loaded.policy.base_url
-    urls = {None: url.value or ""} if url.dimension is None else {name: row.value or "" for name, row in url.rows}
+    urls: dict[str | None, str] = {None: url.value or ""}
+    if url.dimension is not None:
+        urls = {name: row.value or "" for name, row in url.rows}
     connected = _Connected(
         name="", pools={}, source=DeclaredKeys(()), clock=WallClock(), capabilities=frozenset(), urls=urls
     )

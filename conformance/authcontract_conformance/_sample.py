@@ -1,4 +1,4 @@
-"""Requests that an operation accepts, made from its schemas: always the same, with a canary where a free text may stand."""
+"""Requests that an operation accepts, made from its schemas: always the same, but for a canary in a free text."""
 
 from __future__ import annotations
 

@@ -63,7 +63,9 @@ class Proof:
     def false_alarms(self) -> tuple[str, ...]:
         """Return what was said against correct servers."""
         return tuple(
-            f"{clause} on {tried.name}" for tried in self.correct for clause in (tried.accusers or ((tried.problem,) if tried.problem else ()))
+            f"{clause} on {tried.name}"
+            for tried in self.correct
+            for clause in (tried.accusers or ((tried.problem,) if tried.problem else ()))
         )
 
     @property
@@ -88,7 +90,7 @@ async def selftest(  # noqa: PLR0913  what to prove, and how it is shown
     correct: bool = True,
     said: Callable[[Tried], None] = lambda _: None,
 ) -> Proof:
-    """Serve each fault and judge it by the clauses that it names (all of them for a table), then correct servers by all."""
+    """Judge each fault by the clauses that it names, or by all of them for a table, and correct servers by all."""
     began = time.monotonic()
     slots = asyncio.Semaphore(JOBS)
 
@@ -137,7 +139,9 @@ async def _try(  # noqa: PLR0913  one server and what it is held to
 ) -> Tried:
     began = time.monotonic()
     try:
-        result: Result = await verify(loaded, None, Options(seed=seed, only=only, server=server, confirmed=True), _nothing)
+        result: Result = await verify(
+            loaded, None, Options(seed=seed, only=only, server=server, confirmed=True), _nothing
+        )
     except Exception as error:  # noqa: BLE001  one server that cannot be judged must not end the others
         problem = f"{type(error).__name__}: {error}"
         seconds = round(time.monotonic() - began, 3)

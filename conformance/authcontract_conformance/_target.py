@@ -91,7 +91,9 @@ def load_target(path: Path, policy: Policy, url: str | None = None) -> tuple[Tar
     return target, (*problems, *found)
 
 
-def read_target(document: Document, policy: Policy, environment: Mapping[str, str] = os.environ) -> tuple[Target | None, tuple[Diagnostic, ...]]:
+def read_target(
+    document: Document, policy: Policy, environment: Mapping[str, str] = os.environ
+) -> tuple[Target | None, tuple[Diagnostic, ...]]:
     """Return the target that a document describes, and what is wrong with it; the document has the schema's shape."""
     value = document.value
     problems: list[Diagnostic] = []
@@ -133,17 +135,21 @@ def _secret(
 ) -> tuple[bytes, Diagnostic | None]:
     if ("from_environment" in row) == ("from_file" in row):
         message = "a key comes from one place: `from_environment` or `from_file`"
-        return b"", _problem(document, ("keys", index), "missing-key", message, "name the variable or the file that holds it")
+        return b"", _problem(
+            document, ("keys", index), "missing-key", message, "name the variable or the file that holds it"
+        )
     if "from_environment" in row:
         name = row["from_environment"]
         found = environment.get(name, "")
         if found:
             return found.strip().encode(), None
         path = ("keys", index, "from_environment")
-        return b"", _problem(document, path, "missing-key", f"the environment has no variable `{name}`", "export it first")
-    path = Path(document.file).parent / row["from_file"]
+        return b"", _problem(
+            document, path, "missing-key", f"the environment has no variable `{name}`", "export it first"
+        )
+    file = Path(document.file).parent / row["from_file"]
     try:
-        return path.read_bytes().strip(), None
+        return file.read_bytes().strip(), None
     except OSError as error:
         place = ("keys", index, "from_file")
         return b"", _problem(document, place, "missing-key", f"the file `{row['from_file']}`: {error.strerror}")
@@ -163,6 +169,7 @@ def _unknown_names(document: Document, index: int, row: Mapping[str, object], po
 def _declared(index: int, row: Mapping[str, object], secret: bytes, policy: Policy) -> Declared:
     name = str(row.get("name", f"key-{index + 1}"))
     scopes = row.get("scopes", ())
+    state = str(row.get("state", "active"))
     record = KeyRecord(
         id=str(row.get("id", name)),
         digest="",
@@ -173,25 +180,24 @@ def _declared(index: int, row: Mapping[str, object], secret: bytes, policy: Poli
         organisation=str(row.get("organisation", "A")),
         lineage=str(row.get("id", name)),
         issued_at=0.0,
-        **_ended(str(row.get("state", "active"))),
+        revoked_at=0.0 if state == "revoked" else None,
+        expires_at=0.0 if state == "expired" else None,
     )
-    organisation = str(row.get("organisation", "A"))
-    return Declared(record=record, secret=secret, organisation=organisation, state=str(row.get("state", "active")))
+    return Declared(record=record, secret=secret, organisation=record.organisation, state=state)
 
 
 def _environment(secret: bytes, policy: Policy) -> str | None:
     """Return the environment that a key shows in its prefix, else the first one of the policy."""
     for kind in policy.keys.kinds.values():
         for environment in policy.environments:
-            prefix = kind.prefix.lookup({Dimension.ENVIRONMENT: environment, Dimension.KIND: kind.name}) if kind.prefix else None
+            prefix = (
+                kind.prefix.lookup({Dimension.ENVIRONMENT: environment, Dimension.KIND: kind.name})
+                if kind.prefix
+                else None
+            )
             if prefix and secret.startswith(prefix.encode()):
                 return environment
     return next(iter(policy.environments), None)
-
-
-def _ended(state: str) -> dict[str, float]:
-    """Return the times that make a declared key dead for the oracle."""
-    return {"revoked": {"revoked_at": 0.0}, "expired": {"expires_at": 0.0}}.get(state, {})
 
 
 def _problem(document: Document, path: tuple[str | int, ...], code: str, message: str, help_: str = "") -> Diagnostic:

@@ -132,7 +132,7 @@ class World:
         label: str = "",
         purpose: Purpose = Purpose.PROBE,
     ) -> Probe:
-        """Return the canonical request for an operation: documented method and path, a valid body, the key as documented.
+        """Return the canonical request for an operation: method and path, a valid body, the key as documented.
 
         `lines` replaces the header lines that carry the key, `extra` adds some, `query` is appended to the target.
         """
@@ -205,7 +205,8 @@ class World:
 
     def key(self, operation: Operation, **changes: Any) -> Asking[Key]:
         """Acquire a key that may call the operation."""
-        return (yield Acquire(self.need(operation, **changes)))
+        key: Key = yield Acquire(self.need(operation, **changes))
+        return key
 
     def item(self, operation: Operation, organisation: str = "A", environment: str | None = None) -> Asking[Item]:
         """Make, or else find, the object that the operation works on, with a key that may."""
@@ -251,7 +252,8 @@ class World:
     def _as_owner(self, operation: Operation, item: Item, canary: str | None) -> Asking[Exchange]:
         """Call an operation with a key of the object's own organisation and environment that may."""
         key = yield from self.key(operation, organisation=item.organisation, environment=item.environment)
-        return (yield self.request(operation, key, item, canary=canary, purpose=Purpose.FIXTURE))
+        exchange: Exchange = yield self.request(operation, key, item, canary=canary, purpose=Purpose.FIXTURE)
+        return exchange
 
     def snapshot(self, operation: Operation, item: Item, method: str | None = None) -> Asking[Snapshot]:
         """Read what the operation would change, with a key of the owner; a method that only reads changes nothing."""

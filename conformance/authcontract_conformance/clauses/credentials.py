@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
+from authcontract_policy import Cause, Operation
+
 from authcontract_conformance._clause import Case, Clause, Steps
 from authcontract_conformance._exchange import Acquire, Credential, Exchange, Key, Need, Parts, Probe
 from authcontract_conformance._oracle import broken, describe_exchange
 from authcontract_conformance._patterns import denial, equivalent, protected, reading_operation
 from authcontract_conformance._verdict import PASSED, Basis, Judgement, Level, Word, fail, inconclusive, unspecified
-from authcontract_conformance._world import World
-from authcontract_policy import Cause, Operation
+from authcontract_conformance._world import Item, World
 
 Line = tuple[Parts, Parts]
 
@@ -53,7 +54,7 @@ def _documented_way(way: int, environment: str | None, world: World) -> Steps:
     return fail(world.expect(attempts[-1].probe).evidence(attempts[-1]), "three fresh keys in a row were refused")
 
 
-def _sent(world: World, operation: Operation, key: Key, item: object, way: int) -> Probe:
+def _sent(world: World, operation: Operation, key: Key, item: Item, way: int) -> Probe:
     sent_as = world.policy.keys.sent_as[way]
     lines = world.present(Credential(key.id), way)
     query: Parts = () if lines else (f"{sent_as.name}=".encode(), Credential(key.id))
@@ -169,7 +170,7 @@ def _altered_key(what: str, step: tuple[str | int, ...], world: World) -> Steps:
     return (yield from denial(world, operation, item, probe))
 
 
-def _auth_9(world: World) -> Iterable[Case]:
+def _auth_9(_: World) -> Iterable[Case]:
     for what, step in ALTERED:
         yield Case(f"key {what}", partial(_altered_key, what, step))
 
@@ -199,7 +200,7 @@ def _auth_10(world: World) -> Iterable[Case]:
 
 
 def _two_lines(first: str, world: World) -> Steps:
-    """An unknown key and a valid one, each on a line of its own."""
+    """Send an unknown key and a valid one, each on a line of its own."""
     operation = reading_operation(world)
     item = yield from world.item(operation)
     valid: Key = yield Acquire(world.need(operation))
@@ -222,7 +223,7 @@ def _joined(world: World) -> Steps:
 
 
 def _weak_and_strong(operation: Operation, weak: Need, first: str, world: World) -> Steps:
-    """A key that may and one that may not, on an operation that tells them apart."""
+    """Send a key that may and one that may not, on an operation that tells them apart."""
     item = yield from world.item(operation)
     strong_key: Key = yield Acquire(world.need(operation))
     weak_key: Key = yield Acquire(weak)
@@ -234,7 +235,7 @@ def _weak_and_strong(operation: Operation, weak: Need, first: str, world: World)
     return (yield from _ambiguous(world, operation, item, probe))
 
 
-def _ambiguous(world: World, operation: Operation, item: object, probe: Probe) -> Steps:
+def _ambiguous(world: World, operation: Operation, item: Item, probe: Probe) -> Steps:
     """Judge two credentials in one request: any 400 or 401 will do; acceptance is what the contract makes of it."""
     control = yield from world.control(operation, item)
     exchange: Exchange = yield probe
@@ -259,7 +260,9 @@ def _auth_12(world: World) -> Iterable[Case]:
         weak = next(iter(world.access.insufficient(operation, world.environment)), None)
         if weak is not None and operation.method == "GET":
             for first in ("weak", "strong"):
-                yield Case(f"{operation.label}, the {first}er key first", partial(_weak_and_strong, operation, weak, first))
+                yield Case(
+                    f"{operation.label}, the {first}er key first", partial(_weak_and_strong, operation, weak, first)
+                )
             return
 
 
@@ -291,7 +294,8 @@ CLAUSES = (
         sources=("RFC 6750 section 2.1",),
         promise="A valid key, sent as documented, is accepted.",
         why="Every other verdict rests on it: a server that refuses everybody refuses the wrong ones too.",
-        how="In each environment and each documented way of sending, a fresh key reads something. Three fresh keys in a "
+        how="In each environment and each documented way of sending, a fresh key reads something. Three fresh keys in "
+        "a "
         "row must be refused before it fails.",
         fix="Read the key from where the documentation says that clients put it.",
         cases=_auth_2,
@@ -340,7 +344,8 @@ CLAUSES = (
         sources=("RFC 9700 section 4.3.2", "OWASP ASVS 14.2.1"),
         promise="A key in the query string opens nothing.",
         why="Query strings end in logs, histories and Referer headers.",
-        how="A key of its own is sent under each name that frameworks know (`access_token`, `api_key` …) and nowhere else.",
+        how="A key of its own is sent under each name that frameworks know (`access_token`, `api_key` …) and nowhere "
+        "else.",
         fix="Read keys from the documented place only.",
         cases=_auth_10,
     ),

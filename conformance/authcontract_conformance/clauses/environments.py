@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
+from authcontract_policy import Dimension
+
 from authcontract_conformance._clause import Case, Clause, Steps
-from authcontract_conformance._exchange import Acquire, Credential, Exchange, Key, Purpose
-from authcontract_conformance._isolation import foreign_object, foreign_list, listers, on_objects
+from authcontract_conformance._exchange import Acquire, Credential, Key
+from authcontract_conformance._isolation import foreign_list, foreign_object, listers, on_objects
 from authcontract_conformance._patterns import denial, reading_operation
 from authcontract_conformance._verdict import Basis, Level
 from authcontract_conformance._world import World
-from authcontract_policy import Dimension
 
 READS = ("GET",)
 CHANGES = ("PATCH", "PUT", "DELETE", "POST")
@@ -60,7 +61,10 @@ def _prefixes(world: World) -> dict[str, str]:
     """Return environment -> prefix, for the first kind of key whose prefix depends on the environment."""
     for kind in world.policy.keys.kinds.values():
         if kind.prefix is not None and kind.prefix.dimension is not None:
-            found = {e: kind.prefix.lookup({Dimension.ENVIRONMENT: e, Dimension.KIND: kind.name}) for e in _environments(world)}
+            found = {
+                e: kind.prefix.lookup({Dimension.ENVIRONMENT: e, Dimension.KIND: kind.name})
+                for e in _environments(world)
+            }
             if len(set(found.values())) > 1:
                 return {environment: prefix for environment, prefix in found.items() if prefix}
     return {}
@@ -71,7 +75,7 @@ def _no_prefixes(world: World) -> str | None:
 
 
 def _other_prefix(environment: str, old: str, new: str, world: World) -> Steps:
-    """A valid key of one environment with something else in the place of its prefix."""
+    """Send a valid key of one environment with something else in the place of its prefix."""
     operation = reading_operation(world)
     item = yield from world.item(operation, environment=environment)
     key: Key = yield Acquire(world.need(operation, environment=environment))
@@ -85,7 +89,9 @@ def _env_4(world: World) -> Iterable[Case]:
     for environment, old in prefixes.items():
         for other, new in prefixes.items():
             if new != old:
-                yield Case(f"a key of {environment} with the prefix of {other}", partial(_other_prefix, environment, old, new))
+                yield Case(
+                    f"a key of {environment} with the prefix of {other}", partial(_other_prefix, environment, old, new)
+                )
 
 
 def _env_5(world: World) -> Iterable[Case]:
@@ -95,7 +101,9 @@ def _env_5(world: World) -> Iterable[Case]:
         made_up = ["_".join([*words[:-1], word]) + "_" + rest for word in ("prod", "dev")]
         for new in dict.fromkeys((*made_up, "", old.upper(), f"p{old[1:]}")):
             if new not in _prefixes(world).values():
-                yield Case(f"a key of {environment} with the prefix {new!r}", partial(_other_prefix, environment, old, new))
+                yield Case(
+                    f"a key of {environment} with the prefix {new!r}", partial(_other_prefix, environment, old, new)
+                )
 
 
 _ISOLATION = "Keep each environment's objects in a partition that is chosen by the key's record, for reading too."
@@ -108,7 +116,8 @@ CLAUSES = (
         sources=("OWASP API1:2023",),
         promise="A key of another environment never reads the objects of the first.",
         why="Test keys are handed around freely, since everybody believes that they reach test data only.",
-        how="An object is made in the first environment; a key of another one asks for it by its id and looks for it in "
+        how="An object is made in the first environment; a key of another one asks for it by its id and looks for it "
+        "in "
         "lists. Its content or its id must not come back.",
         fix=_ISOLATION,
         inapplicable=_not_isolated,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
+from authcontract_engine import Rule
+
 from authcontract_conformance._clause import Clause
 from authcontract_conformance._exchange import Exchange
 from authcontract_conformance._oracle import Reality, body_differences, describe_exchange
 from authcontract_conformance._verdict import PASSED, Basis, Evidence, Judgement, Level, fail
 from authcontract_conformance._world import World
-from authcontract_engine import Rule
 
 UNAUTHORIZED, FORBIDDEN = 401, 403
 #: auth-scheme of RFC 9110 section 11.1, at the start of a challenge.
@@ -17,7 +18,7 @@ _CHALLENGE = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+(\s|,|$)")
 _ANYTHING = Reality(object="unknown", body="unknown", usage="unknown")
 
 
-def _err_1(world: World, exchange: Exchange) -> Judgement | None:
+def _err_1(_: World, exchange: Exchange) -> Judgement | None:
     if exchange.status != UNAUTHORIZED:
         return None
     challenge = exchange.header("WWW-Authenticate")
@@ -88,7 +89,8 @@ CLAUSES = (
         sources=(),
         promise="A refusal has the documented error body.",
         why="Clients branch on the code in the body; a framework's own error page breaks them.",
-        how="Each 401 and 403 of the whole run is compared with the body that the policy gives for its cause. Texts that "
+        how="Each 401 and 403 of the whole run is compared with the body that the policy gives for its cause. Texts "
+        "that "
         "the policy calls examples may differ, more fields may be there, HEAD has no body.",
         fix="Make one function build every error body, and register it for the framework's own errors too.",
         passive=_err_5,

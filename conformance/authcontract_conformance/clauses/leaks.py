@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable
 from functools import partial
 
+from authcontract_policy import Operation
+
 from authcontract_conformance._clause import Case, Clause, Steps
 from authcontract_conformance._exchange import Exchange, Key
 from authcontract_conformance._patterns import protected
 from authcontract_conformance._verdict import PASSED, Basis, Evidence, Judgement, Level, fail
 from authcontract_conformance._world import World
-from authcontract_policy import Operation
 
 #: What only an unhandled error shows. Each is specific enough that no API says it on purpose.
 TRACES: tuple[tuple[str, re.Pattern[bytes]], ...] = (
@@ -43,7 +44,7 @@ def _leak_1(world: World, exchange: Exchange) -> Judgement | None:
     return fail(evidence, "the response repeats the key")
 
 
-def _leak_4(world: World, exchange: Exchange) -> Judgement | None:
+def _leak_4(_: World, exchange: Exchange) -> Judgement | None:
     if not exchange.answered:
         return None
     for what, pattern in TRACES:
@@ -80,7 +81,9 @@ def _leak_4_cases(world: World) -> Iterable[Case]:
     for operation in [op for op in protected(world) if op.request_body][:TRIED]:
         if world.access.strongest(operation, world.environment) is not None:
             for what, body in BROKEN:
-                yield Case(f"{operation.label} with a body that is {what}", partial(_broken_body, operation, what, body))
+                yield Case(
+                    f"{operation.label} with a body that is {what}", partial(_broken_body, operation, what, body)
+                )
 
 
 CLAUSES = (
@@ -91,7 +94,8 @@ CLAUSES = (
         sources=("OWASP ASVS 14.2.6", "OWASP ASVS 16.5.1"),
         promise="No response repeats the key that was sent, in whole or in part.",
         why="Responses are logged, cached and pasted into tickets where a request's headers are not.",
-        how="Each response's headers and body are searched for any nine characters in a row of the keys in its request, "
+        how="Each response's headers and body are searched for any nine characters in a row of the keys in its "
+        "request, "
         "whatever their case, also percent-encoded or in base64. A masked form with four characters is fine.",
         fix="Name a key by its id or its last four characters; never put request headers into an error message.",
         passive=_leak_1,
@@ -104,7 +108,8 @@ CLAUSES = (
         sources=("OWASP ASVS 16.5.1", "CWE-209"),
         promise="No response shows a stack trace, a debug page or a database error.",
         why="They tell an attacker which library to look up, and sometimes the secrets around it.",
-        how="Operations with a body get broken ones from a key that may, and each response of the whole run is searched for "
+        how="Operations with a body get broken ones from a key that may, and each response of the whole run is "
+        "searched for "
         "the marks of unhandled errors of common stacks.",
         fix="Turn debugging off, and let the outermost handler answer with the common error body.",
         cases=_leak_4_cases,

@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 
+from authcontract_engine import Rule
+from authcontract_policy import Dimension, Operation
+
 from authcontract_conformance._clause import Capability, Case, Clause, Steps
 from authcontract_conformance._exchange import Acquire, Advance, Exchange, Key, Need, Probe, Wait
 from authcontract_conformance._management import create, operation_for, revoke, rotate
 from authcontract_conformance._oracle import broken, describe_exchange
 from authcontract_conformance._patterns import protected, reading_operation
-from authcontract_conformance._verdict import PASSED, Basis, Evidence, Judgement, Level, Word, fail, inconclusive
+from authcontract_conformance._verdict import PASSED, Basis, Evidence, Judgement, Level, fail, inconclusive
 from authcontract_conformance._world import Asking, Item, World
-from authcontract_engine import Rule
-from authcontract_policy import Dimension, Operation
 
 #: So many refusals in a row, on two connections, before a dead key is believed to be dead (a cache may flap).
 REFUSALS = 20
@@ -104,14 +105,18 @@ def _keeps_scope(world: World, key: Key, label: str) -> Steps:
 
 def _life_2(world: World) -> Steps:
     operation = operation_for(world, "create")
-    lister = next((op for op in world.operations if operation and op.method == "GET" and op.path == operation.path), None)
+    lister = next(
+        (op for op in world.operations if operation and op.method == "GET" and op.path == operation.path), None
+    )
     if operation is None or lister is None:
         return inconclusive("no operation lists keys")
     need = world.need(reading_operation(world), own=True)
     key, _ = yield from create(world, operation, need)
     manager: Key = yield Acquire(world.need(lister))
     listed: Exchange = yield world.request(lister, manager, label="lists keys after one was created")
-    reader = world.resources.reader(next((op for op in world.operations if op.path.startswith(f"{operation.path}/")), operation))
+    reader = world.resources.reader(
+        next((op for op in world.operations if op.path.startswith(f"{operation.path}/")), operation)
+    )
     shown: list[Exchange] = [listed]
     if reader is not None and reader is not lister:
         item = Item(parameters={world.resources.steps(reader)[-1].parameter: key.id})
@@ -271,7 +276,8 @@ CLAUSES = (
         sources=(),
         promise="A new key works at once, with the scope that it was given and no other.",
         why="A deployment that has to wait for its key is a deployment that fails at night.",
-        how="A key is issued and used: it must read, and must not do what its scope does not give. If it is refused, it is "
+        how="A key is issued and used: it must read, and must not do what its scope does not give. If it is refused, "
+        "it is "
         "tried again after the time that the policy lets it take.",
         fix="Write the key where every node looks before the response that shows it is sent.",
         needs=_MANAGED,
@@ -285,7 +291,8 @@ CLAUSES = (
         sources=(),
         promise="A key is shown when it is created and never again.",
         why="A list that shows keys turns one stolen key into all of them.",
-        how="A key is created by the API; then the list of keys, and the key itself where it can be read, must not show nine "
+        how="A key is created by the API; then the list of keys, and the key itself where it can be read, must not "
+        "show nine "
         "characters of it.",
         fix="Keep a digest of the key, so that there is nothing to show.",
         inapplicable=_not_shown_once,
@@ -312,7 +319,8 @@ CLAUSES = (
         sources=(),
         promise="While the grace lasts, the old and the new key both work.",
         why="Rotation without downtime is the promise; a client that still has the old key must not notice.",
-        how="A key is rotated; both must work at once, and with a clock that can be moved also a second before the grace "
+        how="A key is rotated; both must work at once, and with a clock that can be moved also a second before the "
+        "grace "
         "ends.",
         fix="Give the old key a deadline instead of revoking it.",
         needs=_MANAGED,
@@ -327,7 +335,8 @@ CLAUSES = (
         sources=(),
         promise="After the grace the old key is dead, and the new one works.",
         why="A grace that never ends keeps the leaked key alive for which somebody rotated.",
-        how="A key is rotated and the clock moved to a second after the grace: the old key must be refused twenty times on "
+        how="A key is rotated and the clock moved to a second after the grace: the old key must be refused twenty "
+        "times on "
         "two connections, the new one must work. The instant itself is not judged.",
         fix="Compare the deadline with the clock on each request, in the same place as every other state of a key.",
         needs=_TIMED,
@@ -342,7 +351,8 @@ CLAUSES = (
         sources=(),
         promise="The old key can be revoked before its grace ends, and the new one lives on.",
         why="Whoever rotates because of a leak cannot wait a day.",
-        how="A rotated key is used, then revoked: it must be refused twenty times in a row on two connections, and the new "
+        how="A rotated key is used, then revoked: it must be refused twenty times in a row on two connections, and "
+        "the new "
         "one must work.",
         fix="Let revocation outrank grace, and touch one record only.",
         needs=_MANAGED,
@@ -357,7 +367,8 @@ CLAUSES = (
         sources=("OWASP ASVS 8.3.2",),
         promise="A revoked key is refused at once and for ever.",
         why="Look-ups are cached; keys have been accepted for minutes to days after they were deleted.",
-        how="A key is used, so that every cache knows it, then revoked: twenty refusals in a row on two connections, and "
+        how="A key is used, so that every cache knows it, then revoked: twenty refusals in a row on two connections, "
+        "and "
         "again half a minute and an hour later where the clock can be moved.",
         fix="Drop the key from every cache when it is revoked, or keep entries for no longer than the policy says.",
         needs=_MANAGED,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
+
+from authcontract_engine import Charge, KeyRecord, Rule
+from authcontract_policy import Operation, RateLimit
 
 from authcontract_conformance._bounds import at_most_from_idle, longest_retry_after
 from authcontract_conformance._clause import Case, Clause, Steps
@@ -25,8 +28,6 @@ from authcontract_conformance._verdict import (
     warn,
 )
 from authcontract_conformance._world import Asking, Ended, World
-from authcontract_engine import Charge, KeyRecord, Rule
-from authcontract_policy import Operation, RateLimit
 
 TOO_MANY = 429
 #: Larger amounts cost more requests than a run should; the headers speak of those (clauses 4.10).
@@ -124,7 +125,7 @@ def _rule(limit: RateLimit, world: World) -> Rule:
     return Rule(path=path, source=world.policy.source(path))
 
 
-def _cases(world: World, steps: object) -> Iterable[Case]:
+def _cases(world: World, steps: Callable[[RateLimit, World], Steps]) -> Iterable[Case]:
     for limit in world.policy.rate_limits.values():
         if limit.requests is not None:
             yield Case(limit.name, partial(steps, limit))
@@ -217,7 +218,9 @@ def _come_back(limit: RateLimit, world: World) -> Steps:
     expected = f"Retry-After of 1 to {longest} seconds, after which one request is admitted"
     if text is None:
         evidence = Evidence(expected=expected, got="429 without Retry-After", exchange=spent.refusal, rule=rule)
-        return fail(evidence, "the policy promises it") if promised else unspecified("no Retry-After is sent or promised")
+        return (
+            fail(evidence, "the policy promises it") if promised else unspecified("no Retry-After is sent or promised")
+        )
     if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:9]) <= longest:
         evidence = Evidence(expected=expected, got=f"Retry-After: {text[:40]}", exchange=spent.refusal, rule=rule)
         return warn(evidence, "the value is no time after which to come back")
@@ -248,7 +251,8 @@ CLAUSES = (
         sources=("OWASP API4:2023",),
         promise="No more requests are admitted than any fair way of counting the documented limit would admit.",
         why="A limit that is not enforced is discovered by the first client that loops.",
-        how="A fresh key sends more at once than the limit allows, on several connections; where the target's clock runs by "
+        how="A fresh key sends more at once than the limit allows, on several connections; where the target's clock "
+        "runs by "
         "itself, twice, half a window apart, and the lower count is judged, since one burst may see two windows. More "
         "than the amount plus what a bucket refills meanwhile fails.",
         fix="Count each request in one atomic step, in one place for all workers, by the key's id.",
@@ -263,7 +267,8 @@ CLAUSES = (
         sources=("OWASP API4:2023",),
         promise="The limit is the documented number, neither more nor less.",
         why="Customers size their clients by the table; off by one is a refused request a minute.",
-        how="With the clock standing still a fresh key sends two more than the limit at once: exactly the amount, or the "
+        how="With the clock standing still a fresh key sends two more than the limit at once: exactly the amount, or "
+        "the "
         "bucket's capacity, must be admitted. Fewer fails only where the policy names an algorithm that promises it.",
         fix="Refuse when the count would exceed the limit, not when it has.",
         alone=True,
@@ -277,7 +282,8 @@ CLAUSES = (
         sources=("RFC 9110 section 10.2.3", "RFC 6585 section 4"),
         promise="A refusal for quota says when to come back, and then it is true.",
         why="Clients that believe a number that is too small are refused again, and those of others wait in vain.",
-        how="After the first 429 nothing is sent for as long as it says; then one request must be admitted. A value of 0, "
+        how="After the first 429 nothing is sent for as long as it says; then one request must be admitted. A value "
+        "of 0, "
         "none, or one longer than any limiter would need is a warning, none at all fails where the policy promises it.",
         fix="Compute the time at which the same request is admitted, and round it up.",
         alone=True,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
+from authcontract_policy import Operation
+
 from authcontract_conformance._clause import Case, Clause, Steps
 from authcontract_conformance._exchange import Acquire, Exchange, Key, Need, Parts
 from authcontract_conformance._oracle import broken, describe_exchange
-from authcontract_conformance._patterns import protected, reading_operation
+from authcontract_conformance._patterns import protected
 from authcontract_conformance._verdict import PASSED, Basis, Judgement, Level, Word, fail, inconclusive
 from authcontract_conformance._world import World
-from authcontract_policy import Operation
 
 KNOWN = ("GET", "POST", "PUT", "PATCH", "DELETE")
 NOT_SUPPORTED = (403, 405, 501)
@@ -106,7 +107,9 @@ def _overridden(operation: Operation, need: Need, verb: str, header: str | None,
         extra = (((header.encode(),), (operation.method.encode(),)),)
     before = yield from world.snapshot(operation, item)
     how = f"{header}: {operation.method}" if header else f"?_method={operation.method}"
-    probe = world.request(operation, key, item, method=verb, body=body, extra=extra, query=query, label=f"{verb} with {how}")
+    probe = world.request(
+        operation, key, item, method=verb, body=body, extra=extra, query=query, label=f"{verb} with {how}"
+    )
     exchange: Exchange = yield probe
     after = yield from world.snapshot(operation, item)
     if not before.changed(after, probe.canary):
@@ -146,7 +149,8 @@ CLAUSES = (
         sources=("RFC 9110 section 9.3.2",),
         promise="HEAD is refused whenever GET is.",
         why="Checks that list GET and POST let HEAD through; once it deleted a role, once it granted access.",
-        how="Each operation that reads is asked for by GET and by HEAD without a key, with a key that may not, and with one "
+        how="Each operation that reads is asked for by GET and by HEAD without a key, with a key that may not, and "
+        "with one "
         "that may. HEAD may answer like GET or say that it is not supported; a success where GET is refused fails.",
         fix="Route HEAD through the same checks as GET.",
         inapplicable=_no_reads,
@@ -159,7 +163,8 @@ CLAUSES = (
         sources=("RFC 9110 section 15.5.6",),
         promise="A method that is not documented for a path is not carried out, and answers that it is not there.",
         why="Generated controllers serve PUT beside PATCH, and nobody wrote a rule for it.",
-        how="With the strongest key each undocumented method is sent to each object. A change fails, 405 passes, another "
+        how="With the strongest key each undocumented method is sent to each object. A change fails, 405 passes, "
+        "another "
         "refusal is a warning.",
         fix="List the methods of each route, and answer 405 with `Allow` to the others.",
         inapplicable=_no_reads,

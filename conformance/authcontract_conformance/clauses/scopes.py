@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
+from authcontract_engine import Body
+from authcontract_policy import Operation
+
 from authcontract_conformance._clause import Case, Clause, Steps
-from authcontract_conformance._exchange import Acquire, Exchange, Key, Need, Probe, Purpose
+from authcontract_conformance._exchange import Acquire, Exchange, Key, Need
 from authcontract_conformance._needs import describe
 from authcontract_conformance._oracle import Reality, broken, describe_exchange
 from authcontract_conformance._patterns import denial, protected
 from authcontract_conformance._verdict import PASSED, Basis, Judgement, Level, Word, fail, inconclusive
-from authcontract_conformance._world import Item, World
-from authcontract_engine import Body
-from authcontract_policy import Operation
+from authcontract_conformance._world import World
 
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 
@@ -97,7 +98,9 @@ def _by_any_method(operation: Operation, need: Need, method: str, world: World) 
     if before.reader is None:
         return inconclusive("nothing shows whether the object changed")
     extra = (((b"X-Requested-With",), (b"XMLHttpRequest",)),)
-    probe = world.request(operation, key, item, method=method, body=content, extra=extra, label=f"{method} with a key that only reads")
+    probe = world.request(
+        operation, key, item, method=method, body=content, extra=extra, label=f"{method} with a key that only reads"
+    )
     exchange: Exchange = yield probe
     after = yield from world.snapshot(operation, item, method)
     if not before.changed(after, probe.canary):
@@ -162,7 +165,8 @@ CLAUSES = (
         sources=("OWASP API5:2023", "OWASP ASVS 8.2.1"),
         promise="Each key may call exactly the operations that the documentation gives it.",
         why="One route registered under the wrong scope is the commonest hole of all, and nobody sees it from outside.",
-        how="For each operation: every minimal set of scopes that suffices must pass; everything but one of its scopes, "
+        how="For each operation: every minimal set of scopes that suffices must pass; everything but one of its "
+        "scopes, "
         "an unrelated scope and no scope must be refused, each on a victim of its own that is read before and after. "
         "A denied call that shows or changes something fails, whatever it answered.",
         fix="Take what an operation requires from one table, and refuse what has no row.",
@@ -175,7 +179,8 @@ CLAUSES = (
         sources=("OWASP API5:2023",),
         promise="A key that may only read changes nothing, by any method.",
         why="Frameworks route methods that nobody documented, and some of them write.",
-        how="With a key that may call no writing operation, every method is sent to an object of its own, documented or "
+        how="With a key that may call no writing operation, every method is sent to an object of its own, documented "
+        "or "
         "not, with a body that would change it. The object must stay as it was.",
         fix="Refuse by default: a method that is not listed for a route is not served by it.",
         inapplicable=_nobody_only_reads,

@@ -35,7 +35,8 @@ CLAUSES = (
         sources=("OWASP API1:2023", "OWASP ASVS 8.2.2"),
         promise="A key neither sees nor changes another organisation's objects, by id or in lists.",
         why="An id in a URL is all it takes where the query forgets whose object it is.",
-        how="An object is made in one organisation; a key of another one, with every right in its own, reads, changes and "
+        how="An object is made in one organisation; a key of another one, with every right in its own, reads, changes "
+        "and "
         "deletes it by its id and looks for it in lists. It must come back to nobody, and be as it was.",
         fix="Put the organisation of the key into every query, not into the handler that happens to think of it.",
         needs=frozenset({Capability.SECOND_ORGANISATION}),

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
+from authcontract_policy import Cause, Operation
+
 from authcontract_conformance._clause import Capability, Case, Clause, Steps
 from authcontract_conformance._exchange import Acquire, Delivery, Exchange, Key, Probe
 from authcontract_conformance._oracle import broken
 from authcontract_conformance._patterns import protected, reading_operation
 from authcontract_conformance._verdict import PASSED, Basis, Level, fail, inconclusive
 from authcontract_conformance._world import Asking, World
-from authcontract_policy import Cause, Operation
 
 
 def _over_plaintext(world: World, operation: Operation, state: str) -> Asking[tuple[Exchange, Probe, str | None]]:
@@ -58,7 +59,7 @@ def _never_redirected(world: World) -> Steps:
     return PASSED
 
 
-def _trans_2(world: World) -> Iterable[Case]:
+def _trans_2(_: World) -> Iterable[Case]:
     yield Case("a request over plain HTTP", _never_redirected)
 
 
@@ -77,7 +78,8 @@ CLAUSES = (
         sources=("OWASP ASVS 12.2.1", "draft-ietf-httpapi-privacy"),
         promise="Nothing is served over plain HTTP.",
         why="Whoever forgot the s has shown the key to everybody on the way, and nothing tells them.",
-        how="What works over TLS is sent over the plaintext port, with a key that is used for nothing else afterwards. A "
+        how="What works over TLS is sent over the plaintext port, with a key that is used for nothing else "
+        "afterwards. A "
         "success fails; no listener, a closed connection and any refusal pass.",
         fix="Let no listener on port 80 reach the API, or let it refuse everything.",
         needs=frozenset({Capability.PLAINTEXT}),
@@ -90,7 +92,8 @@ CLAUSES = (
         sources=("OWASP ASVS 4.1.2", "draft-ietf-httpapi-privacy"),
         promise="Plain HTTP is refused, not redirected.",
         why="With a redirect the client works, and sends its key in clear with each request for years.",
-        how="A request over the plaintext port that is answered by a redirect fails, unless the policy documents one. The "
+        how="A request over the plaintext port that is answered by a redirect fails, unless the policy documents one. "
+        "The "
         "redirect is not followed.",
         fix="Answer 403 on the plaintext port of an API, or do not listen there.",
         needs=frozenset({Capability.PLAINTEXT}),

@@ -91,9 +91,7 @@ class Control:
     async def rotate(self, record: KeyRecord) -> tuple[KeyRecord, Issued]:
         """Rotate a key as the dashboard would."""
         answer = await self.call("POST", f"/keys/{record.id}/rotate")
-        need = Need(
-            environment=record.environment, kind=record.kind, scopes=record.scopes, plan=record.plan
-        )
+        need = Need(environment=record.environment, kind=record.kind, scopes=record.scopes, plan=record.plan)
         new = _issued(answer, need, record.organisation)
         lineage = record.lineage or record.id
         old = replace(record, rotated_at=self._now, grace=answer.get("grace"), lineage=lineage)

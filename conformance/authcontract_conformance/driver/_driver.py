@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from authcontract_conformance._clause import Case, Clause, Property
 from authcontract_conformance._events import CaseJudged, Event, Trouble
@@ -117,7 +117,8 @@ class Driver:
 
     async def run(self, clauses: Iterable[tuple[Clause, Iterable[Case]]]) -> None:
         """Run every case: those of ordinary clauses side by side, those that must be alone one after the other."""
-        shared, alone = [], []
+        shared: list[tuple[Clause, Case]] = []
+        alone: list[tuple[Clause, Case]] = []
         for clause, cases in clauses:
             self.judgements.setdefault(clause.id, [])
             (alone if clause.alone else shared).extend((clause, case) for case in cases)
@@ -226,8 +227,7 @@ class Driver:
                     raise
                 action = steps.send(result)
         except StopIteration as stop:
-            result = stop.value
-            return result  # type: ignore[no-any-return]  # a generator's value is of the type that it says
+            return cast("T", stop.value)
 
     # --- actions ---------------------------------------------------------------------------------------------------
 
@@ -349,7 +349,7 @@ class Driver:
         """Keep secret what a response shows for the first and only time, before anything is written of it."""
         for path, holder in secrets(exchange.json(), world):
             name = f"shown in exchange {exchange.number}"
-            self._keyring.keep_unclaimed(name, str(holder[path[-1]]).encode())
+            self._keyring.keep_unclaimed(name, str(holder[str(path[-1])]).encode())
 
     def _look_on(self, exchange: Exchange, context: Context) -> None:
         """Show the exchange to the passive clauses."""

@@ -63,12 +63,10 @@ class Connection:
         self._writer = writer
 
     @classmethod
-    async def open(cls, origin: Origin, timeout: float) -> Connection:
+    async def open(cls, origin: Origin, within: float) -> Connection:
         """Connect; raises `OSError` (also for TLS) or `TimeoutError`."""
-        async with asyncio.timeout(timeout):
-            reader, writer = await asyncio.open_connection(
-                origin.host, origin.port, ssl=origin.tls, limit=MAX_HEAD * 2
-            )
+        async with asyncio.timeout(within):
+            reader, writer = await asyncio.open_connection(origin.host, origin.port, ssl=origin.tls, limit=MAX_HEAD * 2)
         return cls(reader, writer)
 
     @property
@@ -80,24 +78,25 @@ class Connection:
         """Close without waiting for the other side."""
         self._writer.transport.abort()
 
-    async def exchange(self, data: bytes, *, head: bool, timeout: float) -> Answer:
+    async def exchange(self, data: bytes, *, head: bool, within: float) -> Answer:
         """Send these bytes and read one response; never raises for what the target does."""
         parser = _parser(head=head)
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(within):
                 self._writer.write(data)
                 await self._writer.drain()
                 return await self._receive(parser)
         except TimeoutError:
             started = parser.their_state is not h11.SEND_RESPONSE
-            return Answer(delivery=Delivery.TIMEOUT, problem=f"no whole response within {timeout:g} s", started=started)
+            return Answer(delivery=Delivery.TIMEOUT, problem=f"no whole response within {within:g} s", started=started)
         except h11.RemoteProtocolError as error:
             return Answer(delivery=Delivery.GARBAGE, problem=f"not an HTTP response: {error}", started=True)
         except OSError as error:
             return Answer(delivery=Delivery.CLOSED, problem=f"connection lost: {_words(error)}")
 
     async def _receive(self, parser: h11.Connection) -> Answer:
-        status, headers, body, informational, started = 0, (), bytearray(), 0, False
+        status, body, informational, started = 0, bytearray(), 0, False
+        headers: tuple[tuple[str, str], ...] = ()
         while True:
             event = parser.next_event()
             if event is h11.NEED_DATA:
@@ -169,7 +168,7 @@ class Pool:
                 except OSError as error:
                     return Answer(delivery=Delivery.REFUSED, problem=_words(error))
                 try:
-                    answer = await connection.exchange(data, head=head, timeout=self._timeout)
+                    answer = await connection.exchange(data, head=head, within=self._timeout)
                 except BaseException:
                     connection.close()
                     raise

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
 from authcontract_conformance._events import Event, to_json
 
@@ -26,7 +26,7 @@ class EventLog:
         except OSError as error:
             raise LogError(f"the log `{path}` cannot be written: {error.strerror}") from error
 
-    def __enter__(self) -> EventLog:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

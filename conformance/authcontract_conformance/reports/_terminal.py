@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -60,7 +60,7 @@ class Terminal:
         self._bar = _bar(err) if progress else None
         self._task = self._bar.add_task("", total=None, start=True) if self._bar else None
 
-    def __enter__(self) -> Terminal:
+    def __enter__(self) -> Self:
         if self._bar:
             self._bar.start()
         return self
@@ -173,7 +173,9 @@ def finding(found: Found) -> RenderableType:
         table.add_row("request", _http(found.request))
         table.add_row("answer", _http(found.response))
     if found.control_request:
-        table.add_row("control", _http(f"{found.control_request.splitlines()[0]}  ->  {found.control_response.splitlines()[0]}"))
+        table.add_row(
+            "control", _http(f"{found.control_request.splitlines()[0]}  ->  {found.control_response.splitlines()[0]}")
+        )
     table.add_row("again", found.replay)
     return Group(head, Padding(table, (0, 0, 1, 2)))
 
