@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 
 from authcontract_conformance._exchange import Acquire, Advance, Exchange, Key, Need, Probe, Wait
 from authcontract_conformance._management import operation_for, revoke, rotate
-from authcontract_conformance._oracle import broken, describe_exchange
+from authcontract_conformance._oracle import Expectation, broken, describe_exchange
 from authcontract_conformance._patterns import protected
 from authcontract_conformance._verdict import Evidence, Judgement, Word, fail, inconclusive
 from authcontract_conformance._world import Asking, Ended, Item, World
@@ -111,7 +111,7 @@ class _Keys:
         """Ask with a key that came of another for what neither may (I3)."""
         world = self._world
         asked = (world.request(op, held.key, label=f"{held.name}, what it may not") for op in _readable(world))
-        probe = next((probe for probe in asked if world.expect(probe).refused), None)
+        probe = next((probe for probe in asked if _is_forbidden(world.expect(probe))), None)
         if probe is None:
             return
         self._shrinking.spend()
@@ -250,6 +250,11 @@ def _attempt(world: World, key: Key) -> Asking[Key | None]:
 def _grace_is_exact(world: World) -> bool:
     rotation = world.policy.keys.rotation
     return rotation is not None and rotation.grace.exact is not None
+
+
+def _is_forbidden(expectation: Expectation) -> bool:
+    """Tell whether the contract refuses, whatever the answer to its silences."""
+    return expectation.refused and expectation.open is None
 
 
 def _rule(world: World) -> Rule:

@@ -58,8 +58,8 @@ class Counts:
 
     positive: int = 3
     negative: int = 3
-    coverage: int = 12
-    operations: int = 60
+    coverage: int = 10
+    operations: int = 40
 
 
 class Schemas:
