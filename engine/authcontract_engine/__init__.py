@@ -4,8 +4,8 @@ from ._access import Cell, Holder, Row, access, holders
 from ._change import Change, Effect, Subject
 from ._changes import changes, in_words
 from ._contract import Contract, ContractError, compile  # noqa: A004  the name that the design gives it
+from ._credentials import Presented
 from ._explain import Step, explain
-from ._keys import Presented
 from ._limits import STEPS, Limit, Outcome
 from ._reading import Reading
 from ._stores import KeyStateError, MemoryKeys, MemoryLimiter

@@ -1,81 +1,103 @@
-"""Reading a request: what is wrong with its syntax, what key it shows, and where its path leads."""
+"""A request read once: what is wrong with its syntax, what key it shows, and where its path leads."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
-from authcontract_policy import Cause, Operation
+from authcontract_policy import Cause, Dimension, Operation, Policy
 
-from ._keys import Presented
-from ._routes import Route
+from ._credentials import Presentation, Presented
+from ._routes import Place, Routes
+from ._syntax import origin_form, problem_of
 from ._values import Request
-
-#: What HTTP defines; another method may be answered 501 (RFC 9110 section 15.6.2).
-METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
-#: RFC 9112 section 3 recommends to support targets of at least 8,000 octets.
-LONGEST_TARGET = 8000
-LONGEST_LINE = 8192
 
 
 class Reading(NamedTuple):
-    """A request, read once: what is wrong with its syntax, what key it shows, and where its path leads."""
+    """A request, read once; every later question is asked of this."""
 
     request: Request
     problem: Cause | None
     presented: Presented
-    route: Route | None
     operation: Operation | None
     #: Path of the target as received.
     path: bytes
+    #: Where the path leads; None: nowhere.
+    place: Place | None
+    #: What stands for the parameters of the path.
+    values: tuple[bytes, ...]
+    #: Whether the base URL that received it promises HTTPS and it came without.
+    plaintext: bool
+    #: Whether nothing of the request itself is in the way: only facts can refuse it now.
+    clear: bool
 
     @property
     def path_parameters(self) -> Mapping[str, str]:
-        """Return what stood for the parameters of the path."""
-        if self.route is None:
-            return {}
-        method = b"GET" if self.request.method == b"HEAD" else self.request.method
-        return self.route.parameters(method)
+        """Return what stands for the parameters of the path."""
+        return {} if self.place is None else self.place.named(self.request.method, self.values)
 
     @property
     def allowed_methods(self) -> tuple[str, ...]:
         """Return the methods of the path, as `Allow` lists them."""
-        if self.route is None:
+        if self.place is None:
             return ()
-        found = {method.decode() for method in self.route.methods}
-        return tuple(sorted(found | ({"HEAD"} if "GET" in found else set()) | {"OPTIONS"}))
+        return tuple(sorted({method.decode() for method in self.place.methods} | {"OPTIONS"}))
+
+    @property
+    def asks_for_methods(self) -> bool:
+        """Say whether it is an OPTIONS that is no operation of its own, which does nothing and needs no key."""
+        return self.operation is None and self.request.method == b"OPTIONS"
 
 
-def problem(request: Request) -> Cause | None:
-    """Return what is wrong with the syntax of a request (RFC 9112 sections 3 and 5)."""
-    target = request.target
-    if len(target) > LONGEST_TARGET:
-        return Cause.TOO_LARGE
-    if not request.method or not _TOKEN.issuperset(request.method) or not target or not _TARGET.issuperset(target):
-        return Cause.MALFORMED_REQUEST
-    hosts = 0
-    for name, value in request.headers:
-        if len(name) + len(value) > LONGEST_LINE:
-            return Cause.TOO_LARGE
-        if not name or not _TOKEN.issuperset(name) or not _CONTROL.isdisjoint(value):
-            return Cause.MALFORMED_REQUEST if name != b":authority" else None
-        if len(name) == 4 and name.lower() == b"host":  # noqa: PLR2004  the length of `host`
-            hosts += 1
-            if not _HOST.issuperset(value.strip(b" \t")):
-                return Cause.MALFORMED_REQUEST
-    return None if hosts == 1 else Cause.MALFORMED_REQUEST
+class _Host(NamedTuple):
+    """What answers at one base URL."""
+
+    secure: bool
+    base_path: str
+    routes: Routes
 
 
-_TOKEN = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-_TARGET = frozenset(range(0x21, 0x7F)) - frozenset(b"#")
-_CONTROL = frozenset(range(0x20)) - frozenset(b"\t") | {0x7F}
-_HOST = frozenset(b"-._~!$&'()*+,;=:[]%0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+class Reader:
+    """Reads requests as they are received at the base URLs of a policy."""
+
+    def __init__(self, policy: Policy, operations: tuple[Operation, ...]) -> None:
+        self._presentation = Presentation(policy.keys)
+        urls = {environment: urlsplit(url) for environment, url in _base_urls(policy).items()}
+        routes = {path: Routes(path, operations) for path in {url.path for url in urls.values()}}
+        self._hosts = {
+            environment: _Host(url.scheme == "https", url.path.rstrip("/"), routes[url.path])
+            for environment, url in urls.items()
+        }
+        self._usual = next(iter(self._hosts.values()))
+
+    def base_path(self, environment: str | None) -> str:
+        """Return the path of the base URL, without a slash at its end."""
+        return self._hosts.get(environment, self._usual).base_path
+
+    def read(self, request: Request) -> Reading:
+        """Read a request; whatever its bytes are, there is a reading of it."""
+        names = [name.lower() for name, _ in request.headers]
+        problem = problem_of(request, names)
+        target: bytes | None = request.target
+        if request.target[:1] != b"/":
+            target = origin_form(request.target, request.method)
+            if target is None and problem is None:
+                problem = Cause.MALFORMED_REQUEST
+        path, _, query = (target or b"").partition(b"?")
+        secure, _, routes = self._hosts.get(request.environment, self._usual)
+        place, values = routes.find(path) or (None, ())
+        operation = None if place is None else place.methods.get(request.method)
+        presented = self._presentation.read(names, request.headers, query)
+        plaintext = secure and request.scheme != "https"
+        clear = operation is not None and problem is None and not plaintext and presented.state == "key"
+        return Reading(request, problem, presented, operation, path, place, values, plaintext, clear)
 
 
-def origin_form(target: bytes) -> bytes:
-    """Return the path and query of an absolute-form target (RFC 9112 section 3.2.2); others lead nowhere."""
-    scheme, separator, rest = target.partition(b"://")
-    if not separator or scheme.lower() not in (b"http", b"https"):
-        return b"*"
-    _, slash, path = rest.partition(b"/")
-    return slash + path if slash else b"/"
+def _base_urls(policy: Policy) -> Mapping[str | None, str]:
+    """Return the base URL of each environment, or the one for all under None."""
+    table = policy.base_url
+    if table.dimension is None:
+        return {None: table.value or ""}
+    urls = {environment: table.lookup({Dimension.ENVIRONMENT: environment}) for environment in policy.environments}
+    return {environment: url for environment, url in urls.items() if url is not None}

@@ -1,28 +1,31 @@
-"""The edge: keys and limits kept in memory. Other stores come behind the same methods."""
+"""The edge: keys and counts kept in memory. Other stores come behind the same methods."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from threading import Lock
+from typing import TYPE_CHECKING, Final
 
-from authcontract_policy import Dimension
+from authcontract_policy import Bound, Dimension
 
-from ._limits import SECOND, STEPS, Alignment, Limit, Outcome, State, give_back
-from ._values import Charge, KeyRecord, Reservation, Standing
+from ._limits import ADJUSTMENTS, SECOND, STEPS, Alignment, Limit, Outcome, State, Step
+from ._values import Charge, KeyRecord, KeyState, Reservation, Standing
 
 if TYPE_CHECKING:
     from ._contract import Contract
 
-#: Characters of a secret where the policy states none.
-USUAL_ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-USUAL_LENGTH = 32
+#: What a secret is made of where the policy does not say.
+USUAL_ALPHABET: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+USUAL_LENGTH: Final = 32
+_ID_LENGTH: Final = 12
 
 
 class KeyStateError(Exception):
-    """A key cannot be rotated or revoked in the state that it is in (G-21)."""
+    """A key cannot be rotated in the state that it is in (G-21)."""
 
 
 class MemoryKeys:
@@ -30,6 +33,8 @@ class MemoryKeys:
 
     def __init__(self, contract: Contract, choice: Callable[[str], str] = secrets.choice) -> None:
         self._contract = contract
+        self._kinds = contract.policy.keys.kinds
+        self._rotation = contract.policy.keys.rotation
         self._choice = choice
         self._records: dict[str, KeyRecord] = {}
         self._digests: dict[str, str] = {}
@@ -43,68 +48,63 @@ class MemoryKeys:
         scopes: Iterable[str],
         plan: str | None,
         now: float,
-        lineage: str = "",
+        user: str | None = None,
+        application: str | None = None,
     ) -> tuple[KeyRecord, str]:
         """Issue a key; returns its record and its secret, which nobody else ever sees again."""
-        secret = self._secret(kind, environment)
-        identity = "key_" + "".join(self._choice(USUAL_ALPHABET) for _ in range(12))
-        lifetime = self._contract.policy.keys.kinds[kind].lifetime
-        lives = (lifetime.exact or lifetime.at_most) if lifetime else None
+        identity = self._identity()
         record = KeyRecord(
             id=identity,
-            digest=hashlib.sha256(secret.encode()).hexdigest(),
+            digest="",
             kind=kind,
             scopes=frozenset(scopes),
             plan=plan,
             environment=environment,
             organisation=organisation,
-            lineage=lineage or identity,
+            user=user,
+            application=application,
+            lineage=identity,
             issued_at=now,
-            expires_at=None if lives is None else now + lives,
         )
-        self.put(record)
-        return record, secret
+        return self._with_secret(record)
 
-    def put(self, record: KeyRecord) -> None:
-        """Keep a record, in the place of an older one with its id."""
-        self._records[record.id] = record
-        self._digests[record.digest] = record.id
+    def rotate(self, identity: str, now: float, grace: float | None = None) -> tuple[KeyRecord, str]:
+        """Give a key its grace and issue its successor; raises `KeyError`, or `KeyStateError` for a key not active.
 
-    def rotate(self, identity: str, now: float) -> tuple[KeyRecord, str]:
-        """Give a key its grace and issue its successor; raises `KeyError`, or `KeyStateError` for a key not active."""
+        Where the customer may choose the grace, it is as long as the policy allows unless stated.
+        """
         old = self._records[identity]
-        if self._contract.state(old, now) != "active":
+        if self._contract.state(old, now) is not KeyState.ACTIVE:
             raise KeyStateError(f"key {identity} is not active")
-        new, secret = self.issue(
-            organisation=old.organisation,
-            environment=old.environment,
-            kind=old.kind,
-            scopes=old.scopes,
-            plan=old.plan,
-            now=now,
-            lineage=old.lineage,
-        )
-        rotation = self._contract.policy.keys.rotation
-        grace = float((rotation.grace.exact or rotation.grace.at_most or 0) if rotation else 0)
-        if rotation is not None and rotation.while_in_grace == "ends_old_key":
-            for other in self._in_grace(old.lineage, now):
-                self.put(replace(other, revoked_at=now))
+        in_grace = [each for each in self._kin(old) if self._contract.state(each, now) is KeyState.GRACE]
+        meanwhile = self._rotation.while_in_grace if self._rotation is not None else None
+        if in_grace and meanwhile == "refused":
+            raise KeyStateError(f"key {identity} was rotated and its predecessor is in grace")
+        for each in in_grace if meanwhile == "ends_old_key" else ():
+            self.revoke(each.id, now)
+        if grace is None:
+            grace = float(_usual(self._rotation.grace, 0)) if self._rotation is not None else 0.0
         self.put(replace(old, rotated_at=now, grace=grace))
-        return new, secret
-
-    def _in_grace(self, lineage: str, now: float) -> list[KeyRecord]:
-        found = (record for record in self._records.values() if record.lineage == lineage)
-        return [record for record in found if self._contract.state(record, now) == "grace"]
+        return self._with_secret(replace(old, id=self._identity(), issued_at=now))
 
     def revoke(self, identity: str, now: float) -> None:
         """Revoke a key for ever; raises `KeyError`."""
         record = self._records[identity]
-        self.put(replace(record, revoked_at=record.revoked_at or now))
+        if record.revoked_at is None:
+            self.put(replace(record, revoked_at=now))
+
+    def put(self, record: KeyRecord) -> None:
+        """Keep a record, in the place of an older one with its id."""
+        older = self._records.get(record.id)
+        if older is not None:
+            del self._digests[older.digest]
+        self._records[record.id] = record
+        self._digests[record.digest] = record.id
 
     def by_digest(self, digest: str | None) -> KeyRecord | None:
         """Return the record of the key with this SHA-256, or None."""
-        identity = self._digests.get(digest or "")
-        return self._records[identity] if identity else None
+        identity = self._digests.get(digest) if digest is not None else None
+        return None if identity is None else self._records[identity]
 
     def get(self, identity: str) -> KeyRecord | None:
         """Return a record by its id, or None."""
@@ -114,76 +114,126 @@ class MemoryKeys:
         """Return every record, in the order of issue."""
         return tuple(self._records.values())
 
-    def _secret(self, kind: str, environment: str | None) -> str:
-        row = self._contract.policy.keys.kinds[kind]
-        prefix = row.prefix.lookup({Dimension.ENVIRONMENT: environment, Dimension.KIND: kind}) if row.prefix else None
-        alphabet, length = USUAL_ALPHABET, USUAL_LENGTH
-        if row.secret is not None:
-            alphabet, bound = row.secret.alphabet, row.secret.length
-            length = bound.exact or max(bound.at_least or 1, min(USUAL_LENGTH, bound.at_most or USUAL_LENGTH))
-        return (prefix or "") + "".join(self._choice(alphabet) for _ in range(length))
+    def _kin(self, key: KeyRecord) -> Iterable[KeyRecord]:
+        return [each for each in self._records.values() if each.lineage == key.lineage]
+
+    def _with_secret(self, record: KeyRecord) -> tuple[KeyRecord, str]:
+        """Keep a record under a new secret, and return both."""
+        kind = self._kinds[record.kind]
+        headings = {Dimension.ENVIRONMENT: record.environment, Dimension.KIND: kind.name}
+        prefix = (kind.prefix.lookup(headings) if kind.prefix is not None else None) or ""
+        alphabet = kind.secret.alphabet if kind.secret is not None else USUAL_ALPHABET
+        length = _usual(kind.secret.length, USUAL_LENGTH) if kind.secret is not None else USUAL_LENGTH
+        secret = prefix + self._text(alphabet, length)
+        issued = replace(
+            record,
+            digest=hashlib.sha256(secret.encode()).hexdigest(),
+            expires_at=None if kind.lifetime is None else record.issued_at + _usual(kind.lifetime, math.inf),
+        )
+        self.put(issued)
+        return issued, secret
+
+    def _identity(self) -> str:
+        return "key_" + self._text(USUAL_ALPHABET, _ID_LENGTH)
+
+    def _text(self, alphabet: str, length: float) -> str:
+        return "".join(self._choice(alphabet) for _ in range(int(length)))
 
 
-@dataclass(slots=True)
+def _usual(bound: Bound, usual: float) -> float:
+    """Return what to take of an amount that may only be bounded: the most, else the usual."""
+    if bound.exact is not None:
+        return bound.exact
+    return bound.at_most if bound.at_most is not None else max(bound.at_least or 0, usual)
+
+
 class MemoryLimiter:
-    """Counts requests in memory: all limits of a request are reserved together, or none."""
+    """Counts requests in memory: all limits of a request are reserved together, or none.
 
-    contract: Contract
-    #: Used where the policy names none ("any").
-    algorithm: str = "sliding_log"
-    alignment: Alignment = "aligned"
-    _states: dict[tuple[str, ...], State] = field(default_factory=dict)
+    The algorithm is for limits whose policy names none. A clock that goes back stands still.
+    """
+
+    def __init__(self, contract: Contract, algorithm: str = "sliding_log", alignment: Alignment = "aligned") -> None:
+        self._limits = contract.policy.rate_limits
+        self._algorithm = algorithm
+        self._alignment = alignment
+        self._states: dict[tuple[str, ...], State] = {}
+        self._shapes: dict[tuple[str, int, int], tuple[str, Step, Limit]] = {}
+        self._latest = 0
+        self._lock = Lock()
 
     def reserve(self, charges: tuple[Charge, ...], now: float) -> Reservation:
         """Take every charge, or none if one has no room; says how each limit stands afterwards."""
-        at = round(now * SECOND)
-        stepped = [(charge, *self._step(charge, at)) for charge in charges]
-        admitted = all(outcome.admitted for _, _, outcome in stepped)
-        if admitted:
-            for charge, state, _ in stepped:
-                self._states[charge.bucket] = state
-        return Reservation(admitted=admitted, standings=tuple(self._standing(c, o, at) for c, _, o in stepped))
+        with self._lock:
+            at = self._latest = max(self._latest, round(now * SECOND))
+            taken = []
+            admitted = True
+            for charge in charges:
+                state, outcome = self._step(charge, at, charge.cost)
+                admitted = admitted and outcome.admitted
+                taken.append((charge, state, outcome))
+            if admitted:
+                for charge, state, _ in taken:
+                    self._states[charge.bucket] = state
+                standings = [self._standing(charge, outcome, at) for charge, _, outcome in taken]
+            else:
+                standings = [self._refused(charge, at) for charge in charges]
+            return Reservation(admitted, tuple(standings), at)
 
-    def settle(self, reservation: Reservation, costs: Iterable[tuple[Charge, int]], now: float) -> None:
+    def settle(self, reservation: Reservation, costs: Iterable[tuple[Charge, int]], now: float) -> None:  # noqa: ARG002  a store whose reservations run out needs it
         """Fix what a request cost once its outcome is known: (charge, final units) each."""
-        for charge, final in costs:
-            taken = charge.cost if reservation.admitted else 0
-            if final != taken and charge.bucket not in self._states and final > 0:
-                _, limit, _ = self._counting(charge)
-                self._states[charge.bucket], _ = STEPS[self._algorithm(charge)](None, round(now * SECOND), limit, final)
-            elif final != taken:
-                algorithm, limit, state = self._counting(charge)
-                self._states[charge.bucket] = give_back(algorithm, state, limit, taken - final)
+        with self._lock:
+            for charge, final in costs:
+                reserved = charge.cost if reservation.admitted else charge.cost_refused
+                if final != reserved:
+                    self._adjust(charge, reservation.at, final - reserved)
 
     def reset(self) -> None:
         """Forget every count."""
-        self._states.clear()
+        with self._lock:
+            self._states.clear()
+            self._latest = 0
 
-    def _algorithm(self, charge: Charge) -> str:
-        stated = self.contract.policy.rate_limits[charge.limit].algorithm
-        return self.algorithm if stated == "any" else stated
+    def _refused(self, charge: Charge, at: int) -> Standing:
+        """Return how a limit stands for a request that was refused, after what the refusal itself takes."""
+        if charge.cost_refused:
+            self._adjust(charge, at, charge.cost_refused)
+        _, outcome = self._step(charge, at, charge.cost)
+        if outcome.admitted:
+            _, outcome = self._step(charge, at, 0)
+        return self._standing(charge, outcome, at)
 
-    def _counting(self, charge: Charge) -> tuple[str, Limit, State]:
-        window = (self.contract.policy.rate_limits[charge.limit].window or 1) * SECOND
-        algorithm = self._algorithm(charge)
-        limit = Limit(charge.amount, window, charge.burst, self.alignment)
-        return algorithm, limit, self._states.get(charge.bucket)
+    def _step(self, charge: Charge, at: int, cost: int) -> tuple[State, Outcome]:
+        _, step, limit = self._shape(charge)
+        return step(self._states.get(charge.bucket), at, limit, cost)
 
-    def _step(self, charge: Charge, at: int) -> tuple[State, Outcome]:
-        algorithm, limit, state = self._counting(charge)
-        return STEPS[algorithm](state, at, limit, charge.cost)
+    def _adjust(self, charge: Charge, at: int, units: int) -> None:
+        algorithm, _, limit = self._shape(charge)
+        self._states[charge.bucket] = ADJUSTMENTS[algorithm](self._states.get(charge.bucket), at, limit, units)
+
+    def _shape(self, charge: Charge) -> tuple[str, Step, Limit]:
+        """Return how a charge is counted."""
+        shape = (charge.limit, charge.amount, charge.burst)
+        found = self._shapes.get(shape)
+        if found is None:
+            row = self._limits[charge.limit]
+            algorithm = self._algorithm if row.algorithm == "any" else row.algorithm
+            limit = Limit(charge.amount, (row.window or 0) * SECOND, charge.burst, self._alignment)
+            found = self._shapes[shape] = (algorithm, STEPS[algorithm], limit)
+        return found
 
     def _standing(self, charge: Charge, outcome: Outcome, at: int) -> Standing:
-        reset_in = -(-outcome.reset // SECOND)
-        window = self.contract.policy.rate_limits[charge.limit].window or 1
+        admitted, remaining, reset, retry = outcome
+        algorithm, _, limit = self._shape(charge)
+        capacity = limit.burst if algorithm == "token_bucket" else limit.amount
         return Standing(
-            limit=charge.limit,
-            amount=charge.amount,
-            remaining=outcome.remaining,
-            used=max(0, charge.amount - outcome.remaining),
-            window=window,
-            reset_in=reset_in,
-            reset_at=-(-(at + outcome.reset) // SECOND),
-            retry_after=outcome.retry / SECOND,
-            admitted=outcome.admitted,
+            charge.limit,
+            charge.amount,
+            remaining,
+            max(0, capacity - remaining),
+            limit.window // SECOND,
+            -(-reset // SECOND),
+            -(-(at + reset) // SECOND),
+            math.inf if retry is None else retry / SECOND,
+            admitted,
         )
