@@ -22,7 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "verify": "Judge a deployment, clause by clause.",
     "selftest": "Prove the suite: plant each fault and see it caught.",
     "serve": "Serve a contract correctly, or with one named fault.",
-    "replay": "Send the request of a finding again.",
+    "replay": "Repeat a finding of an earlier run.",
     "explain": "Explain a clause, a diagnostic, a fault or a silence.",
 }
 
