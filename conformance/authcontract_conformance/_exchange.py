@@ -31,6 +31,8 @@ class HostName:
 
 #: Random text by which an effect is recognised; nothing else looks like it.
 CANARY = re.compile(rb"canary-[0-9a-f]{16}")
+#: JSON that is nested deeper is a target trying our stack.
+MAX_DEPTH = 64
 Part: TypeAlias = bytes | Credential | HostName
 Parts: TypeAlias = tuple[Part, ...]
 HOST: Parts = (HostName(),)
@@ -132,13 +134,24 @@ class Exchange:
         return ", ".join(found) if found else None
 
     def json(self) -> Any:
-        """Return the body as JSON, or None if it is none."""
+        """Return the body as JSON, or None if it is none or nested too deep."""
         if not self._json:
             try:
-                self._json.append(json.loads(self.body))
-            except ValueError:
-                self._json.append(None)
+                value = json.loads(self.body)
+            except (ValueError, RecursionError):
+                value = None
+            self._json.append(None if _too_deep(value) else value)
         return self._json[0]
+
+
+def _too_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        holders = [inner for inner in level if isinstance(inner, dict | list)]
+        level = [inner for holder in holders for inner in (holder.values() if isinstance(holder, dict) else holder)]
+        if not level:
+            return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

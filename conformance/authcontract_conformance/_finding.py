@@ -50,9 +50,9 @@ class Findings:
             word=judgement.word.value,
             subject=subject,
             promise=clause.promise,
-            reason=self._hide(judgement.reason),
-            expected=self._hide(expected),
-            got=self._hide(got),
+            reason=self._vault.hide_text(judgement.reason),
+            expected=self._vault.hide_text(expected),
+            got=self._vault.hide_text(got),
             policy=self._line(evidence.rule if evidence else None),
             source=(evidence.rule.source if evidence and evidence.rule else None) or ", ".join(clause.sources),
             exchange=exchange.number if exchange else None,
@@ -65,9 +65,6 @@ class Findings:
         )
         self.found.append(found)
         return found
-
-    def _hide(self, text: str) -> str:
-        return self._vault.hide(text.encode()).decode("utf-8", "replace")
 
     def _line(self, rule: Rule | None) -> PolicyLine | None:
         span = self._policy.document.span(rule.path) if rule else None
@@ -94,7 +91,7 @@ def exchange_event(exchange: Exchange, clause: str, subject: str, vault: Vault) 
         body=_pieces(probe.body),
         delivery=exchange.delivery.value,
         status=exchange.status,
-        response_headers=tuple((name, _safe(value, vault)) for name, value in exchange.headers),
+        response_headers=tuple((_safe(name, vault), _safe(value, vault)) for name, value in exchange.headers),
         response_body=vault.hide(exchange.body[:KEPT_BODY]).decode("latin-1"),
         problem=exchange.problem,
         sent_at=round(exchange.sent_at, 6),
@@ -167,6 +164,6 @@ def response_text(exchange: Exchange, vault: Vault) -> str:
     if not exchange.answered:
         return exchange.problem or exchange.delivery.value
     lines = [f"{exchange.status}"]
-    lines += [f"{name}: {_safe(value, vault)}" for name, value in exchange.headers]
+    lines += [f"{_safe(name, vault)}: {_safe(value, vault)}" for name, value in exchange.headers]
     body = vault.hide(exchange.body[:SHOWN_BODY]).decode("utf-8", "replace")
     return _visible("\n".join([*lines, *(["", body] if body else [])]))

@@ -87,7 +87,9 @@ def _learn(world: World, exchange: Exchange, like: Key) -> Asking[Key]:
     if found is None:
         raise Ended(inconclusive(f"the response to {exchange.probe.operation} shows no key"))
     path, holder = found
-    identity = str(holder.get("id", f"{like.id}-next"))
+    # A target that calls a key by its secret, or by no readable name, is not followed in that.
+    told = str(holder.get("id", ""))
+    identity = told if told.isprintable() and told and holder[str(path[-1])] not in told else f"{like.id}-next"
     record = replace(
         like.record,
         id=identity,
@@ -109,7 +111,7 @@ def secrets(
     prefixes = tuple(p for kind in world.policy.keys.kinds.values() if kind.prefix for p in kind.prefix.values())
     if isinstance(value, Mapping):
         for name, inner in value.items():
-            if isinstance(inner, str) and len(inner) >= SECRET_LENGTH and " " not in inner:
+            if isinstance(inner, str) and len(inner) >= SECRET_LENGTH and " " not in inner and inner.isprintable():
                 known = inner.startswith(prefixes) if prefixes else name.lower() in SECRET_NAMES
                 if known:
                     yield (*path, name), value

@@ -105,7 +105,7 @@ def find_id(body: Any, parameter: str) -> str | None:
         return None
     for name in wanted:
         value = body.get(name)
-        if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
+        if isinstance(value, str | int) and not isinstance(value, bool) and value != "" and str(value).isprintable():
             return str(value)
     for value in body.values():
         if isinstance(value, Mapping | list):

@@ -269,7 +269,7 @@ class _Run:
         """Make sure that the target answers and that some key works, before anything is judged (R1)."""
         judgement = await calibration(self.driver, World(self.settings, "calibration"))
         if judgement is not None:
-            raise SetupError(judgement)
+            raise SetupError(self.vault.hide_text(judgement))
 
     async def _prepare(self) -> None:
         """Let keys expire now, before anything depends on the clock."""

@@ -11,7 +11,6 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from urllib.parse import unquote_to_bytes
 
 from authcontract_engine import KeyRecord
 
@@ -23,6 +22,8 @@ WINDOW = 9
 #: Nine bytes make twelve characters of base64.
 BASE64_WINDOW = 12
 _PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}")
+#: The alphabet for URLs differs in two characters (RFC 4648 section 5).
+_USUAL_BASE64 = bytes.maketrans(b"-_", b"+/")
 
 
 class Vault:
@@ -52,9 +53,9 @@ class Vault:
         for start in range(prefix, len(secret) - WINDOW + 1):
             self._windows[lower[start : start + WINDOW]] = key
         for offset in range(3):
-            # Drop what depends on the neighbours: the first group where it is padded on, and the last one.
-            text = base64.b64encode(b"\0" * offset + secret[prefix:])
-            text = text[4 if offset else 0 : len(text) - 4]
+            # Drop the groups that depend on the neighbours: the first where it was padded, the last where it is not full.
+            data = b"\0" * offset + secret[prefix:]
+            text = base64.b64encode(data)[4 if offset else 0 : len(data) // 3 * 4]
             for start in range(len(text) - BASE64_WINDOW + 1):
                 self._encoded[text[start : start + BASE64_WINDOW]] = key
 
@@ -109,34 +110,49 @@ class Vault:
 
     def hide(self, data: bytes) -> bytes:
         """Return the data with every run of a secret replaced by the key's reference."""
-        if len(data) < WINDOW:
-            return data
         hits = self._hits(data)
-        if not hits and not (_PERCENT.search(data) and self._hits(unquote_to_bytes(data))):
-            return data
-        if not hits:
-            return b"[hidden: a percent-encoded key]"
-        return _cut(data, hits)
+        return _cut(data, hits) if hits else data
+
+    def hide_text(self, text: str) -> str:
+        """Return a sentence with every run of a secret replaced: it may quote what a target said."""
+        return self.hide(text.encode("utf-8", "replace")).decode("utf-8", "replace")
 
     def shown(self, data: bytes) -> tuple[str, ...]:
         """Return the references of the keys of which a run stands in the data, raw, percent-encoded or in base64."""
-        hits = self._hits(data)
-        if _PERCENT.search(data):
-            hits += self._hits(unquote_to_bytes(data))
-        return tuple(dict.fromkeys(key for _, _, key in hits))
+        return tuple(dict.fromkeys(key for _, _, key in self._hits(data)))
 
     def _hits(self, data: bytes) -> list[tuple[int, int, str]]:
-        lower, found = data.lower(), []
+        """Return each run of a secret: where it starts, where it stops, and whose it is."""
+        found = self._runs(data)
+        if _PERCENT.search(data):
+            plain, places = _unquoted(data)
+            found += [(places[start], places[stop], key) for start, stop, key in self._runs(plain)]
+        return sorted(found)
+
+    def _runs(self, data: bytes) -> list[tuple[int, int, str]]:
+        lower, usual, found = data.lower(), data.translate(_USUAL_BASE64), []
         windows, encoded = self._windows, self._encoded
         for start in range(len(data) - WINDOW + 1):
             key = windows.get(lower[start : start + WINDOW])
             if key is not None:
                 found.append((start, start + WINDOW, key))
         for start in range(len(data) - BASE64_WINDOW + 1):
-            key = encoded.get(data[start : start + BASE64_WINDOW])
+            key = encoded.get(usual[start : start + BASE64_WINDOW])
             if key is not None:
                 found.append((start, start + BASE64_WINDOW, key))
-        return sorted(found)
+        return found
+
+
+def _unquoted(data: bytes) -> tuple[bytes, list[int]]:
+    """Return the data percent-decoded, and for each byte of it, and for its end, where that stands in the data."""
+    plain, done = bytearray(), 0
+    places: list[int] = []
+    for match in _PERCENT.finditer(data):
+        plain += data[done : match.start()]
+        places += range(done, match.start() + 1)
+        plain.append(int(match[0][1:], 16))
+        done = match.end()
+    return bytes(plain + data[done:]), [*places, *range(done, len(data) + 1)]
 
 
 def _cut(data: bytes, hits: Iterable[tuple[int, int, str]]) -> bytes:

@@ -196,6 +196,7 @@ class Driver:
         """Keep a judgement and say it; a failure or a warning becomes a finding."""
         if clause.id in self._silent_clauses:
             return
+        judgement = replace(judgement, reason=self.settings.vault.hide_text(judgement.reason))
         self.judgements.setdefault(clause.id, []).append(judgement)
         found = None
         if judgement.word in (Word.FAIL, Word.WARN):
@@ -213,7 +214,7 @@ class Driver:
         )
 
     def _trace(self) -> str:
-        return self.settings.vault.hide(traceback.format_exc().encode()).decode("utf-8", "replace")
+        return self.settings.vault.hide_text(traceback.format_exc())
 
     async def follow(self, steps: Generator[Action, Any, T], context: Context) -> T:
         """Perform what a generator yields, to its end."""
@@ -281,7 +282,8 @@ class Driver:
                 try:
                     await self.follow(revoke(world, key), context)
                 except (Ended, Stopped) as ended:
-                    self._emit(Trouble(where=f"key {key.id}", what=f"was created and could not be revoked: {ended}"))
+                    why = self.settings.vault.hide_text(str(ended))
+                    self._emit(Trouble(where=f"key {key.id}", what=f"was created and could not be revoked: {why}"))
 
     def _learn(self, action: Learn, key: Key) -> Key:
         value = action.exchange.json()
@@ -336,7 +338,7 @@ class Driver:
             body=answer.body,
             sent_at=sent_at,
             received_at=time.monotonic() - self._began,
-            problem=answer.problem,
+            problem=self.settings.vault.hide_text(answer.problem),
         )
         if exchange.succeeded and exchange.probe.operation in self._key_makers:
             self._hide_new_keys(exchange, context.world)
