@@ -40,7 +40,7 @@ PURE = {
 #: Modules at the edge, with what they may import besides.
 EDGES = {
     "authcontract_policy._load": {"pathlib", "os"},
-    "authcontract_engine._stores": {"secrets"},
+    "authcontract_engine._stores": {"secrets", "threading"},
 }
 
 
