@@ -137,10 +137,9 @@ def decode(schema: Schema, texts: list[str]) -> Any:
         parts = texts if len(texts) > 1 else texts[0].split(",")
         return [decode(items if isinstance(items, dict | bool) else {}, [part]) for part in parts]
     text = texts[-1]
-    if "integer" in wanted or "number" in wanted:
-        number = _number(text)
-        if number is not None:
-            return number
+    number = _number(text, fractions="number" in wanted) if {"integer", "number"} & wanted else None
+    if number is not None:
+        return number
     if "boolean" in wanted and text in {"true", "false"}:
         return text == "true"
     if "null" in wanted and text in {"", "null"}:
@@ -168,11 +167,13 @@ def _is_object(schema: Schema) -> bool:
     return isinstance(schema, Mapping) and "object" in _kinds(merged(schema))
 
 
-def _number(text: str) -> int | float | None:
+def _number(text: str, *, fractions: bool) -> int | float | None:
     try:
-        return int(text) if text.removeprefix("-").isdecimal() else _finite(text)
+        if text.isascii() and text.removeprefix("-").isdecimal():
+            return int(text)
+        return _finite(text) if fractions else None
     except ValueError:
-        return None
+        return None  # also thousands of digits, which `int` refuses
 
 
 def _finite(text: str) -> float:
