@@ -181,7 +181,7 @@ def _limit_only(policy: Policy, path: Path, word: str) -> Diagnostic:
     return _within(policy, path, "placeholder-of-a-limit", message, word, help_)
 
 
-def _within(policy: Policy, path: Path, code: str, message: str, word: str, help_: str) -> Diagnostic:  # noqa: PLR0913, PLR0917  the parts of a diagnostic
+def _within(policy: Policy, path: Path, code: str, message: str, word: str, help_: str) -> Diagnostic:  # noqa: PLR0913  the parts of a diagnostic
     """Point at a placeholder, in whichever value below `path` it stands."""
     place = _holding(policy.document.value, path, f"<{word}>")
     return at_value(policy.document, place, code, message, text=f"<{word}>", help=help_)

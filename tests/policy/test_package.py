@@ -30,7 +30,7 @@ ALLOWED: Final = {
     "yaml",
 }
 #: Where files are read, and where a file's ending tells JSON from YAML.
-FURTHER: Final = {"_load.py": {"pathlib"}, "_specification.py": {"pathlib"}}
+FURTHER: Final = {"_load.py": {"os", "pathlib"}, "_specification.py": {"pathlib"}}
 
 
 def imported(path: Path) -> set[str]:
