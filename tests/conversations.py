@@ -114,6 +114,10 @@ class _Keys:
     server: Server
     makes_organisations: bool = True
 
+    def offers(self, need: Need) -> bool:
+        """Tell whether the policy knows such a kind of key."""
+        return need.kind in self.server.contract.policy.keys.kinds
+
     async def issue(self, need: Need, organisation: str) -> Issued:
         """Issue a key."""
         record, secret = self.server.keyring.issue(
@@ -219,7 +223,7 @@ class Conversation:
         except Ended as ended:
             return ended.judgement
 
-    def perform(self, action: Action, case: str = "case") -> Any:  # noqa: C901  one arm an action
+    def perform(self, action: Action, case: str = "case") -> Any:
         """Do what a case asks for, as the driver does it."""
         match action:
             case Probe():

@@ -22,4 +22,4 @@ def longest_retry_after(amount: int, window: float) -> int:
     A fixed window and a log free something within `window`; a window counter needs one share of it more, since the
     previous window still weighs; a bucket is faster. One second is allowed for rounding (clauses 4.7).
     """
-    return math.ceil(window * (1 + 1 / amount)) + 1
+    return math.ceil(window) + math.ceil(window / amount) + 1

@@ -53,7 +53,7 @@ class Vault:
         for start in range(prefix, len(secret) - WINDOW + 1):
             self._windows[lower[start : start + WINDOW]] = key
         for offset in range(3):
-            # Drop the groups that depend on the neighbours: the first where it was padded, the last where it is not full.
+            # Drop the groups that depend on the neighbours: the first where it is padded, the last where it is not full.
             data = b"\0" * offset + secret[prefix:]
             text = base64.b64encode(data)[4 if offset else 0 : len(data) // 3 * 4]
             for start in range(len(text) - BASE64_WINDOW + 1):

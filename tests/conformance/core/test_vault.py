@@ -32,9 +32,7 @@ SHAPES = {
     "capitals": SECRET.upper(),
     "nine characters": TAIL[3 : 3 + WINDOW],
     "percent-encoded": percent(SECRET),
-    "quoted, one byte in four": b"".join(
-        percent(SECRET[i : i + 1]) if i % 4 == 0 else SECRET[i : i + 1] for i in range(28)
-    ),
+    "partly percent-encoded": percent(SECRET[:6]) + SECRET[6:14] + percent(SECRET[14:20]) + SECRET[20:],
     "base64": base64.b64encode(SECRET),
     "base64 after one byte": base64.b64encode(b":" + SECRET + b":"),
     "base64 after two bytes": base64.b64encode(b"u:" + SECRET),
