@@ -7,7 +7,6 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -18,29 +17,22 @@ from authcontract_policy import Loaded, Policy, Table, alternatives
 
 from ._access import Access
 from ._clause import Case, Clause, Property
+from ._connection import Connected, connect
 from ._events import ClauseJudged, Event, FileSeen, Found, PhaseStarted, RunFinished, RunStarted, Trouble
 from ._finding import Findings
 from ._oracle import Oracle
 from ._patterns import protected
 from ._resources import Resources
 from ._sample import Sampler
-from ._target import Target, by_environment, origin
+from ._target import Target
 from ._vault import Vault
 from ._verdict import ClauseVerdict, Judgement, RunVerdict, Word, run_verdict, worst
 from ._world import Settings, World
 from .clauses import catalogue
 from .clauses.calibration import calibration
-from .driver._clock import Clock, WallClock
-from .driver._control import Control
+from .driver._clock import WallClock
 from .driver._driver import Budget, Driver
-from .driver._keys import DeclaredKeys, Keyring, KeySource
-from .driver._launch import reference_server
-from .driver._wire import Pool
-
-#: Connections that a run keeps to one address.
-CONNECTIONS = 16
-#: What the API must be able to do with keys for the clauses on their lives.
-MANAGING = ("create", "rotate", "revoke")
+from .driver._keys import DeclaredKeys, Keyring
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,99 +80,18 @@ class SetupError(Exception):
     """The run cannot begin, for this reason; it is about the set-up and says nothing of the implementation."""
 
 
-@dataclass(slots=True)
-class _Connected:
-    """A target with everything that reaches it."""
-
-    name: str
-    pools: Mapping[tuple[str, str | None], Pool]
-    source: KeySource
-    clock: Clock
-    capabilities: frozenset[str]
-    urls: Mapping[str | None, str]
-    exclude: frozenset[str] = frozenset()
-    untested: frozenset[str] = frozenset()
-    environments: tuple[str, ...] = ()
-    #: Plans of its keys; empty: all of the policy.
-    plans: tuple[str, ...] = ()
-    #: Where TLS connections can be made before anything is judged.
-    control: Control | None = None
-
-
 async def verify(loaded: Loaded, target: Target | None, options: Options, emit: Callable[[Event], None]) -> Result:
     """Judge a target, or the embedded reference server where there is none; raises `SetupError`."""
     if loaded.policy is None or loaded.specification is None:
         raise SetupError("the policy has errors")
-    async with AsyncExitStack() as stack:
-        if target is None:
-            connected = await _embedded(loaded, options, stack)
-        else:
-            connected = _declared(loaded, target, options, stack)
-        return await _Run(loaded, connected, options, emit).run()
+    async with connect(loaded, target, server=options.server, within=options.timeout) as connected:
+        return await Run(loaded, connected, options, emit).run()
 
 
-async def _embedded(loaded: Loaded, options: Options, stack: AsyncExitStack) -> _Connected:
-    policy, specification = loaded.policy, loaded.specification
-    assert policy is not None  # noqa: S101  checked by the caller
-    assert specification is not None  # noqa: S101  checked by the caller
-    server = await stack.enter_async_context(
-        reference_server(policy.document.file, specification.document.file, options.server)
-    )
-    control = Control(origin(server.control_url, None), server.control_token)
-    stack.callback(control.close)
-    await control.freeze()
-    urls = by_environment(server.base_url)
-    plaintext = by_environment(server.plaintext_url) if server.plaintext_url else {}
-    embedded = Target(name="the reference server", urls=urls, plaintext=plaintext, trust=server.certificate)
-    pools = _pools(embedded, options, stack)
-    capabilities = {"clock", "key management", "second organisation"}
-    if server.plaintext_url:
-        capabilities.add("plaintext port")
-    return _Connected(
-        name=embedded.name,
-        pools=pools,
-        source=control,
-        clock=control,
-        capabilities=frozenset(capabilities),
-        urls=urls,
-        control=control,
-    )
-
-
-def _declared(loaded: Loaded, target: Target, options: Options, stack: AsyncExitStack) -> _Connected:
-    capabilities = set()
-    if target.plaintext:
-        capabilities.add("plaintext port")
-    if any(key.organisation == "B" for key in target.keys):
-        capabilities.add("second organisation")
-    managed_by = loaded.policy.keys.managed_by if loaded.policy is not None else None
-    if managed_by and all(getattr(managed_by, what) not in (None, *target.exclude) for what in MANAGING):
-        capabilities.add("key management")
-    return _Connected(
-        name=target.name,
-        pools=_pools(target, options, stack),
-        source=DeclaredKeys(target.keys),
-        clock=WallClock(),
-        capabilities=frozenset(capabilities),
-        urls=target.urls,
-        exclude=target.exclude,
-        untested=target.untested,
-        environments=target.environments,
-        plans=tuple(dict.fromkeys(key.record.plan for key in target.keys if key.record.plan)),
-    )
-
-
-def _pools(target: Target, options: Options, stack: AsyncExitStack) -> Mapping[tuple[str, str | None], Pool]:
-    pools = {place: Pool(where, size=CONNECTIONS, timeout=options.timeout) for place, where in target.origins().items()}
-    for pool in pools.values():
-        stack.callback(pool.close)
-    return pools
-
-
-class _Run:
+class Run:
     """The state of one run while it lasts."""
 
-    def __init__(self, loaded: Loaded, connected: _Connected, options: Options, emit: Callable[[Event], None]) -> None:
+    def __init__(self, loaded: Loaded, connected: Connected, options: Options, emit: Callable[[Event], None]) -> None:
         assert loaded.policy is not None  # noqa: S101  checked by `verify`
         assert loaded.specification is not None  # noqa: S101  checked by `verify`
         self.policy = at(loaded.policy, connected.urls)
@@ -405,10 +316,10 @@ def inapplicable(loaded: Loaded) -> Mapping[str, str]:
     urls: dict[str | None, str] = {None: url.value or ""}
     if url.dimension is not None:
         urls = {name: row.value or "" for name, row in url.rows}
-    connected = _Connected(
+    connected = Connected(
         name="", pools={}, source=DeclaredKeys(()), clock=WallClock(), capabilities=frozenset(), urls=urls
     )
-    run = _Run(loaded, connected, Options(), lambda _: None)
+    run = Run(loaded, connected, Options(), lambda _: None)
     found = {clause.id: clause.inapplicable(World(run.settings, clause.id)) for clause in run.clauses}
     return {clause: reason for clause, reason in found.items() if reason is not None}
 

@@ -1,0 +1,107 @@
+"""Reaching a target: the embedded reference server, started for the run, or a deployment of which a file speaks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from authcontract_policy import Loaded
+
+from ._target import Target, by_environment, origin
+from .driver._clock import Clock, WallClock
+from .driver._control import Control
+from .driver._keys import DeclaredKeys, KeySource
+from .driver._launch import reference_server
+from .driver._wire import Pool
+
+#: Connections that a run keeps to one address.
+CONNECTIONS = 16
+#: What the API must be able to do with keys for the clauses on their lives.
+MANAGING = ("create", "rotate", "revoke")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connected:
+    """A target with everything that reaches it."""
+
+    name: str
+    pools: Mapping[tuple[str, str | None], Pool]
+    source: KeySource
+    clock: Clock
+    capabilities: frozenset[str]
+    urls: Mapping[str | None, str]
+    exclude: frozenset[str] = frozenset()
+    untested: frozenset[str] = frozenset()
+    environments: tuple[str, ...] = ()
+    #: Plans of its keys; empty: all of the policy.
+    plans: tuple[str, ...] = ()
+
+
+@asynccontextmanager
+async def connect(
+    loaded: Loaded, target: Target | None, *, server: tuple[str, ...] = (), within: float = 10.0
+) -> AsyncIterator[Connected]:
+    """Reach a target for as long as the block lasts; without one, start the reference server with these arguments."""
+    async with AsyncExitStack() as stack:
+        if target is None:
+            yield await _embedded(loaded, server, within, stack)
+        else:
+            yield _declared(loaded, target, within, stack)
+
+
+async def _embedded(loaded: Loaded, arguments: tuple[str, ...], within: float, stack: AsyncExitStack) -> Connected:
+    policy, specification = loaded.policy, loaded.specification
+    assert policy is not None  # noqa: S101  the caller checked it
+    assert specification is not None  # noqa: S101  the caller checked it
+    server = await stack.enter_async_context(
+        reference_server(policy.document.file, specification.document.file, arguments)
+    )
+    control = Control(origin(server.control_url, None), server.control_token)
+    stack.callback(control.close)
+    await control.freeze()
+    urls = by_environment(server.base_url)
+    plaintext = by_environment(server.plaintext_url) if server.plaintext_url else {}
+    embedded = Target(name="the reference server", urls=urls, plaintext=plaintext, trust=server.certificate)
+    pools = _pools(embedded, within, stack)
+    capabilities = {"clock", "key management", "second organisation"}
+    if server.plaintext_url:
+        capabilities.add("plaintext port")
+    return Connected(
+        name=embedded.name,
+        pools=pools,
+        source=control,
+        clock=control,
+        capabilities=frozenset(capabilities),
+        urls=urls,
+    )
+
+
+def _declared(loaded: Loaded, target: Target, within: float, stack: AsyncExitStack) -> Connected:
+    capabilities = set()
+    if target.plaintext:
+        capabilities.add("plaintext port")
+    if any(key.organisation == "B" for key in target.keys):
+        capabilities.add("second organisation")
+    managed_by = loaded.policy.keys.managed_by if loaded.policy is not None else None
+    if managed_by and all(getattr(managed_by, what) not in (None, *target.exclude) for what in MANAGING):
+        capabilities.add("key management")
+    return Connected(
+        name=target.name,
+        pools=_pools(target, within, stack),
+        source=DeclaredKeys(target.keys),
+        clock=WallClock(),
+        capabilities=frozenset(capabilities),
+        urls=target.urls,
+        exclude=target.exclude,
+        untested=target.untested,
+        environments=target.environments,
+        plans=tuple(dict.fromkeys(key.record.plan for key in target.keys if key.record.plan)),
+    )
+
+
+def _pools(target: Target, within: float, stack: AsyncExitStack) -> Mapping[tuple[str, str | None], Pool]:
+    pools = {place: Pool(where, size=CONNECTIONS, timeout=within) for place, where in target.origins().items()}
+    for pool in pools.values():
+        stack.callback(pool.close)
+    return pools
