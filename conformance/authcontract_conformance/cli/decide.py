@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -135,12 +137,14 @@ class Answer:
         from ._because import because
 
         method, target = (self._shown(each, key) for each in (self.reading.request.method, self.reading.request.target))
+        width = shutil.get_terminal_size().columns
         whose = "without a key" if who is None else f"with {who}"
         click.echo(printable(f"{method} {target} over {self.reading.request.scheme}, {whose}"))
         click.echo()
         for step in self.steps:
             said = because(self.contract, self.reading, self.facts, step)
-            click.echo(printable(f"{GLYPHS[step.outcome]} {step.check:<10} {step.outcome:<12} {said}").rstrip())
+            line = printable(f"{GLYPHS[step.outcome]} {step.check:<10} {step.outcome:<12} {said}").rstrip()
+            click.echo(textwrap.fill(line, width, subsequent_indent=" " * 26))
         click.echo()
         click.echo(f"{self._sentence()}\n{quote(self.contract.policy, self.decision.rule.path)}".rstrip())
         click.echo()

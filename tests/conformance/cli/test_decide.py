@@ -32,10 +32,11 @@ def test_a_refusal_is_shown_step_by_step_with_its_rule_and_response() -> None:
     assert result.exit_code == 0
     assert lines[0] == "PATCH /api/v1/leads/42 over https, with API key · read · pro · production"
     assert "✔ limit passed by scope and plan: 599 of 600 left" in lines
-    assert (
+    refused = (
         "✘ scope refused insufficient_scope: takes write; the key holds read, and read does not count on this method"
-        in lines
     )
+    assert refused in " ".join(lines)
+    assert max(map(len, result.output.splitlines()[:12])) <= 80
     assert "body not reached" in lines
     assert "Refused: 403 forbidden because of insufficient_scope" in lines
     assert any(set(line) == {"|", " ", "^"} for line in lines)
