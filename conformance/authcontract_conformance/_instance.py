@@ -51,7 +51,11 @@ def instance(schema: Schema, depth: int = 0) -> Any:
     if "const" in schema:
         return schema["const"]
     check = validator(schema)
-    return next((value for value in _candidates(schema, depth) if check.is_valid(value)), _plain(schema, depth))
+    value = None
+    for value in _candidates(schema, depth):
+        if check.is_valid(value):
+            break
+    return value
 
 
 def _candidates(schema: Mapping[str, Any], depth: int) -> Iterator[Any]:

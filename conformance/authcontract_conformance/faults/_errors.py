@@ -123,8 +123,8 @@ def _traceback(seams: Seams) -> Seams:
 def _debug_page(seams: Seams) -> Seams:
     page = f"<h1>Unauthorized</h1><pre>{_TRACE}</pre>".encode()
 
-    def change(_server: Server, _call: Call, decision: Decision, answer: Answer) -> Answer:
-        if decision.cause is not Cause.MALFORMED:
+    def change(_server: Server, call: Call, decision: Decision, answer: Answer) -> Answer:
+        if not is_refused_key(decision.cause) or call.reading.presented.digest is not None:
             return answer
         bare = without(answer, "Content-Type")
         return replace(bare, headers=(("Content-Type", "text/html"), *bare.headers), body=page)
@@ -219,7 +219,7 @@ FAULTS: Final = (
     ),
     Fault(
         name="debug-page-for-bad-key",
-        sentence="A malformed key is answered with the debug page that was to be off in production",
+        sentence="A key that does not look like one is answered with the debug page that was to be off in production",
         family=Family.DEPLOYMENT,
         clauses=("LEAK-4", "ERR-5"),
         plant=_debug_page,
