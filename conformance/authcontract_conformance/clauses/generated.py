@@ -16,7 +16,8 @@ MANY = 40
 
 
 def _requests(world: World) -> Iterable[Property]:
-    from authcontract_conformance.fuzz._requests import Holder, requests_with  # noqa: PLC0415  see above
+    from authcontract_conformance.fuzz._requests import requests_with  # noqa: PLC0415  see above
+    from authcontract_conformance.fuzz._variants import Holder  # noqa: PLC0415  see above
 
     weaker = any(world.access.insufficient(op, world.environment) for op in world.operations)
     for holder in Holder:

@@ -33,7 +33,7 @@ from authcontract_conformance._verdict import Evidence, Judgement, Word, fail, i
 from authcontract_conformance._world import Asking, Ended, Item, World
 
 from ._facade import Facade, Over
-from ._schemathesis import quiet
+from ._hypothesis import quiet
 from ._search import Shrinking, outcome
 
 EXAMPLES: Final = 25

@@ -8,13 +8,11 @@ itself, its own refusal accuses nobody.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
 
 from authcontract_policy import CHECK_OF, Check, Operation
-from hypothesis import strategies as st
 
 from authcontract_conformance._exchange import HOST, Acquire, Credential, Exchange, Key, Need, Parts, Probe
 from authcontract_conformance._oracle import Expectation, Reality, broken, describe_exchange
@@ -25,6 +23,7 @@ from ._corpus import corpus
 from ._facade import Facade, Over
 from ._schemathesis import Generated
 from ._search import search
+from ._variants import EMPTY, IN_QUERY, METHODS, NEAR, PATHS, SHOWINGS, Draw, Holder, Lines, Showing, draws, one_by_one
 
 #: What is known of a generated request: nothing of its object and its body.
 UNKNOWN_WORLD: Final = Reality(object="unknown", body="unknown", key_state_conflict="unknown")
@@ -42,123 +41,6 @@ _OF_FORM: Final = _OF_CONTENT | {301, 302, 307, 308, 404, 405, 421, 501, 505}
 _FORM: Final = frozenset({Check.TRANSPORT, Check.SYNTAX, Check.PATH, Check.METHOD})
 _OF_RIGHTS: Final = frozenset({401, 403})
 
-Lines: TypeAlias = tuple[tuple[Parts, Parts], ...]
-Mutation: TypeAlias = Callable[[bytes], bytes]
-
-
-class Holder(StrEnum):
-    """Whose key is shown."""
-
-    NOBODY = "no key"
-    STRANGER = "a key that was never issued"
-    WEAKER = "a key that may not"
-    ALLOWED = "a key that may"
-
-
-def _scheme(change: Mutation) -> Callable[[Lines], Lines]:
-    """Write the auth-scheme in another case, which RFC 9110 section 11.1 says is the same."""
-
-    def shown(lines: Lines) -> Lines:
-        (name, (first, *rest)), *others = lines
-        return ((name, (change(first) if isinstance(first, bytes) else first, *rest)), *others)
-
-    return shown
-
-
-def _two_spaces(lines: Lines) -> Lines:
-    return _scheme(lambda first: first.replace(b" ", b"  "))(lines)
-
-
-def _name(change: Mutation) -> Callable[[Lines], Lines]:
-    return lambda lines: tuple(
-        (tuple(change(part) if isinstance(part, bytes) else part for part in name), value) for name, value in lines
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Showing:
-    """One way of showing a key."""
-
-    label: str
-    lines: Callable[[Lines], Lines]
-    #: True: a standard says it is the documented way; False: the target may also read the key or no key in it.
-    same: bool
-
-
-SHOWINGS: Final = (
-    _Showing("as documented", lambda lines: lines, same=True),
-    _Showing("scheme in upper case", _scheme(bytes.upper), same=True),
-    _Showing("scheme in lower case", _scheme(bytes.lower), same=True),
-    _Showing("field name in upper case", _name(bytes.upper), same=True),
-    _Showing("two spaces", _two_spaces, same=False),
-    _Showing("sent twice", lambda lines: lines * 2, same=False),
-    _Showing("after an empty one", lambda lines: ((lines[0][0], (b"",)), *lines) if lines else (), same=False),
-)
-#: In the query, where no contract expects it; the key shown so may be revoked for it, so it is used for nothing else.
-IN_QUERY: Final = _Showing("in the query", lambda _: (), same=False)
-#: What stands where a key should, when there is none.
-EMPTY: Final[Mapping[str, bytes | None]] = {
-    "nothing": None,
-    "an empty value": b"",
-    "a scheme alone": b"Bearer",
-    "another scheme": b"Basic Zm9vOmJhcg==",
-    "a word": b"null",
-}
-#: How a key that may becomes one that was never issued.
-NEAR: Final[tuple[tuple[tuple[str | int, ...], ...], ...]] = (
-    (("alter", -1),),
-    (("alter", -9),),
-    (("flip_one", 9),),
-    (("drop_last", 1),),
-    (("append", "A"),),
-    (("append", " x"),),
-)
-PATHS: Final[Mapping[str, Mutation]] = {
-    "": lambda path: path,
-    "a slash at the end": lambda path: path + b"/",
-    "a doubled slash": lambda path: b"/" + path,
-    "a dot segment": lambda path: path.replace(b"/", b"/./", 1),
-    "a parameter": lambda path: path + b";x=1",
-    "an encoded letter": lambda path: path[:-1] + b"%%%02X" % path[-1],
-    "another case": lambda path: path.upper(),
-}
-METHODS: Final[Mapping[str, Mutation]] = {
-    "": lambda method: method,
-    "HEAD": lambda _: b"HEAD",
-    "lower case": lambda method: method.lower(),
-    "PROPFIND": lambda _: b"PROPFIND",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Draw:
-    """One value that Hypothesis drew; the first of each is the simplest."""
-
-    request: int
-    key: int = 0
-    showing: _Showing = SHOWINGS[0]
-    empty: str = "nothing"
-    near: int = 0
-    path: str = ""
-    method: str = ""
-
-
-def _draws(size: int, holder: Holder, *, query: bool) -> st.SearchStrategy[_Draw]:
-    showings = (*SHOWINGS, IN_QUERY) if query else SHOWINGS
-    # The usual stands several times, so that most draws are odd in one way and not in all.
-    varied: dict[str, st.SearchStrategy[Any]] = {
-        "path": st.sampled_from((*([""] * 4), *PATHS)),
-        "method": st.sampled_from((*([""] * 4), *METHODS)),
-    }
-    if holder is Holder.NOBODY:
-        varied["empty"] = st.sampled_from((*(["nothing"] * 4), *EMPTY))
-    else:
-        varied["key"] = st.integers(0, 7)
-        varied["showing"] = st.sampled_from((*(SHOWINGS[:1] * 4), *showings))
-    if holder is Holder.STRANGER:
-        varied["near"] = st.integers(0, len(NEAR))
-    return st.builds(_Draw, request=st.integers(0, size - 1), **varied)
-
 
 def requests_with(holder: Holder) -> Callable[[World, Facade], Judgement]:
     """Return the property: whatever a request with such a key holds, the contract decides it."""
@@ -169,10 +51,11 @@ def requests_with(holder: Holder) -> Callable[[World, Facade], Judgement]:
             return inconclusive(f"no request could be generated for {holder.value}")
         sender = _Sender(world, facade, holder)
         examples = EXAMPLES if "clock" in world.settings.capabilities else CAREFUL_EXAMPLES
+        query = world.settings.disposable
         found = search(
-            _draws(len(candidates), holder, query="key management" in world.settings.capabilities),
+            draws(len(candidates), holder, query=query),
             lambda draw: sender.judge(candidates[draw.request], draw),
-            first=_plainest(candidates),
+            first=(*_plainest(candidates), *one_by_one(holder, query=query)),
             seed=world.random.getrandbits(32),
             examples=examples,
         )
@@ -181,12 +64,12 @@ def requests_with(holder: Holder) -> Callable[[World, Facade], Judgement]:
     return check
 
 
-def _plainest(candidates: list[Generated]) -> list[_Draw]:
+def _plainest(candidates: list[Generated]) -> list[Draw]:
     """Return the simplest request of each operation, as it is."""
     found: dict[str, int] = {}
     for index, generated in enumerate(candidates):
         found.setdefault(generated.operation_id, index)
-    return [_Draw(request=index) for index in found.values()]
+    return [Draw(request=index) for index in found.values()]
 
 
 def _suits(world: World, generated: Generated, holder: Holder) -> bool:
@@ -201,8 +84,8 @@ def _suits(world: World, generated: Generated, holder: Holder) -> bool:
     if managed is not None and operation.id in (managed.create, managed.rotate, managed.revoke):
         # A key that nobody asked for would stand in the response, and another would be gone.
         return False
-    ours = "key management" in world.settings.capabilities
-    return bool(world.access.sufficient(operation, world.environment)) and (ours or generated.method in SAFE)
+    harmless = world.settings.disposable or generated.method in SAFE
+    return harmless and bool(world.access.sufficient(operation, world.environment))
 
 
 def _operation(world: World, generated: Generated) -> Operation:
@@ -215,7 +98,7 @@ class _Sender:
     def __init__(self, world: World, facade: Facade, holder: Holder) -> None:
         self._world, self._facade, self._holder = world, facade, holder
 
-    def judge(self, generated: Generated, draw: _Draw) -> Judgement:
+    def judge(self, generated: Generated, draw: Draw) -> Judgement:
         """Send one draw."""
         operation = _operation(self._world, generated)
         credential = self._credential(operation, draw)
@@ -230,7 +113,7 @@ class _Sender:
         expectations = [self._world.expect(reading, UNKNOWN_WORLD) for reading in readings]
         return judged(exchange, expectations, generated)
 
-    def _credential(self, operation: Operation, draw: _Draw) -> Credential | None:
+    def _credential(self, operation: Operation, draw: Draw) -> Credential | None:
         access, environment = self._world.access, self._world.environment
         own = draw.showing is IN_QUERY
         match self._holder:
@@ -253,7 +136,7 @@ class _Sender:
         key: Key = self._facade.perform(self._world, Acquire(need))
         return key
 
-    def _probe(self, generated: Generated, draw: _Draw, credential: Credential | None, showing: _Showing) -> Probe:
+    def _probe(self, generated: Generated, draw: Draw, credential: Credential | None, showing: Showing) -> Probe:
         world = self._world
         query: Parts = (generated.query.encode("latin-1"),) if generated.query else ()
         lines: Lines = ()

@@ -61,7 +61,7 @@ def _exchanges(world: World, operation: Operation) -> Asking[tuple[Exchange, ...
 def _harmless(world: World, operation: Operation) -> bool:
     managed = world.policy.keys.managed_by
     keys = managed is not None and operation.id in (managed.create, managed.rotate, managed.revoke)
-    return not keys and ("key management" in world.settings.capabilities or operation.method in SAFE)
+    return not keys and (world.settings.disposable or operation.method in SAFE)
 
 
 def _is_documented(operation: Operation, exchange: Exchange) -> bool:

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import os
 import random
-import tempfile
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from hypothesis import HealthCheck, Phase, Verbosity, configuration, given, settings
+from hypothesis import Phase, given
 from hypothesis import seed as seeded
 from hypothesis.errors import HypothesisException
+
+from ._hypothesis import quiet, undisturbed
 
 Mode: TypeAlias = Literal["positive", "negative", "coverage"]
 
@@ -30,6 +28,8 @@ _OURS = frozenset(
 )
 #: Coverage walks boundaries in an order of its own; so many are looked at before some are chosen.
 _COVERAGE_SEEN = 60
+#: Characters of what Schemathesis says of a response; it quotes whole schemas.
+LONGEST = 300
 _BOUNDARY = b"authcontract-boundary"
 
 
@@ -63,24 +63,11 @@ class Counts:
 
 
 class Schemas:
-    """One specification, loaded once."""
+    """One specification as Schemathesis reads it."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
-        with _silence():
-            _prepare_home()
-            os.environ.pop("SCHEMATHESIS_HOOKS", None)
-            import schemathesis  # noqa: PLC0415  takes half a second, which only a run that generates should pay
-
-            config = schemathesis.Config.from_dict(
-                {
-                    "base-url": "http://target",
-                    "max-redirects": 0,
-                    "cache": {"enabled": False},
-                    "output": {"sanitization": {"enabled": False}},
-                    "generation": {"with-security-parameters": False, "database": "none"},
-                }
-            )
-            self._schema: Any = schemathesis.openapi.from_dict(dict(document), config=config)
+        self._document = document
+        self._schema = _loaded(document)
 
     def corpus(self, operations: Iterable[str], seed: int, counts: Counts) -> tuple[Generated, ...]:
         """Return requests for a sample of the operations, the simplest first; the same for the same seed."""
@@ -88,7 +75,9 @@ class Schemas:
         chance = random.Random(seed)  # noqa: S311  a seed must reproduce it
         if len(names) > counts.operations:
             names = sorted(chance.sample(names, counts.operations))
-        with _silence():
+        # A schema remembers which undocumented methods it has tried, and does not try them again.
+        self._schema = _loaded(self._document)
+        with undisturbed():
             found = dict.fromkeys(
                 generated
                 for name in names
@@ -138,7 +127,7 @@ class Schemas:
         lines: dict[str, list[str]] = {}
         for name, value in headers:
             lines.setdefault(name.lower(), []).append(value)
-        with _silence():
+        with undisturbed():
             case = operation.Case()
             response = schemathesis.Response(
                 status_code=status,
@@ -164,11 +153,28 @@ class Schemas:
         return ()
 
 
+def _loaded(document: Mapping[str, Any]) -> Any:
+    with undisturbed():
+        os.environ.pop("SCHEMATHESIS_HOOKS", None)
+        import schemathesis  # noqa: PLC0415  takes half a second, which only a run that generates should pay
+
+        config = schemathesis.Config.from_dict(
+            {
+                "base-url": "http://target",
+                "max-redirects": 0,
+                "cache": {"enabled": False},
+                "output": {"sanitization": {"enabled": False}},
+                "generation": {"with-security-parameters": False, "database": "none"},
+            }
+        )
+        return schemathesis.openapi.from_dict(dict(document), config=config)
+
+
 def _sentence(failure: Any) -> str:
-    """Return a failure in one line: its title and what it says first."""
+    """Return a failure in one line: its title and what it says."""
     title = str(getattr(failure, "title", type(failure).__name__))
-    message = str(getattr(failure, "message", "")).strip().partition("\n")[0]
-    return f"{title}: {message}" if message else title
+    message = " ".join(str(getattr(failure, "message", "")).split())
+    return f"{title}: {message[:LONGEST]}" if message else title
 
 
 def _cases(operation: Any, mode: Any, count: int, chance: random.Random) -> list[Any]:
@@ -256,40 +262,3 @@ def _size(generated: Generated) -> tuple[Any, ...]:
         whole,
         repr(generated),
     )
-
-
-def quiet(**changes: Any) -> settings:
-    """Return Hypothesis' settings with everything stated, so that neither an environment nor a file changes them."""
-    stated: dict[str, Any] = {
-        "deadline": None,
-        "database": None,
-        "derandomize": False,
-        "print_blob": False,
-        "report_multiple_bugs": False,
-        "suppress_health_check": tuple(HealthCheck),
-        "verbosity": Verbosity.quiet,
-    }
-    return settings(**{**stated, **changes})
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Keep the libraries' warnings to themselves: none of them is about the target."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-def _prepare_home() -> None:
-    """Let Hypothesis keep its tables of Unicode, which take two seconds to make, in the user's cache.
-
-    Otherwise it makes a `.hypothesis` in whatever folder the user stands.
-    """
-    if "HYPOTHESIS_STORAGE_DIRECTORY" in os.environ:
-        return
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "authcontract" / "hypothesis"
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        cache = Path(tempfile.mkdtemp(prefix="authcontract-"))
-    configuration.set_hypothesis_home_dir(cache)

@@ -13,7 +13,7 @@ from hypothesis.strategies import SearchStrategy
 from authcontract_conformance._verdict import SEVERITY, Judgement, Word, inconclusive
 
 from ._facade import Over
-from ._schemathesis import quiet
+from ._hypothesis import quiet, undisturbed
 
 T = TypeVar("T")
 #: Requests that making a counterexample smaller may cost, whatever the run's own budget is.
@@ -84,7 +84,8 @@ def search(
 def outcome(run: Callable[[], object]) -> Judgement | None:
     """Run a search and return the judgement of its smallest counterexample, or None where it found none."""
     try:
-        run()
+        with undisturbed():
+            run()
     except Counterexample as found:
         return found.judgement
     except Flaky:
