@@ -270,8 +270,8 @@ class Conversation:
         return exchange
 
 
-def answer(status: int, body: Any = None, headers: tuple[tuple[str, str], ...] = (), **probe: Any) -> Exchange:
-    """Return a canned exchange: a JSON body, or bytes as they are."""
+def answer(status: int, body: Any = None, headers: tuple[tuple[str, str], ...] = (), /, **probe: Any) -> Exchange:
+    """Return a canned exchange: a JSON body, or bytes as they are; the rest describes the probe."""
     content = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
     return Exchange(
         number=1,

@@ -22,23 +22,31 @@ class EventLog:
         self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: TextIO = path.open("w", encoding="utf-8")
-        except OSError as error:
-            raise LogError(f"the log `{path}` cannot be written: {error.strerror}") from error
+            # Half a character, which JSON can hold, is written as the escape that JSON has for it.
+            self._file: TextIO = path.open("w", encoding="utf-8", errors="backslashreplace")
+        except OSError as problem:
+            raise self._unwritable(problem) from problem
+
+    def _unwritable(self, problem: OSError) -> LogError:
+        return LogError(f"the log `{self.path}` cannot be written: {problem.strerror}")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError as problem:  # what could not be written before cannot be now
+            if error is None:
+                raise self._unwritable(problem) from problem
 
     def __call__(self, event: Event) -> None:
         """Write one event."""
         try:
             self._file.write(json.dumps(to_json(event), ensure_ascii=False, separators=(",", ":")) + "\n")
             self._file.flush()
-        except OSError as error:
-            raise LogError(f"the log `{self.path}` cannot be written: {error.strerror}") from error
+        except OSError as problem:
+            raise self._unwritable(problem) from problem
 
 
 def read_log(path: Path) -> Iterator[dict[str, Any]]:

@@ -40,10 +40,10 @@ def limiter(algorithm: str, alignment: Any, amount: int, window: int) -> Limiter
 
 @every_limiter
 def test_no_correct_limiter_is_accused_for_a_burst(algorithm: str, alignment: str) -> None:
-    """Of two bursts from idle, each shorter than half a window and started half a window apart, one is within bounds."""
+    """Two bursts from idle, each under half a window and half a window apart: one is within bounds."""
     longest = 0
     for seed in range(HISTORIES):
-        drawn = random.Random(seed)
+        drawn = random.Random(seed)  # noqa: S311  a history, no secret
         amount, window = drawn.randint(1, 40), drawn.randint(1, 90)
         half = window * SECOND // 2
         lasts = drawn.choice((0, 1, drawn.randrange(half), half - 1))
@@ -63,7 +63,7 @@ def test_no_correct_limiter_is_accused_for_a_burst(algorithm: str, alignment: st
 def test_on_a_clock_that_stands_still_a_burst_is_exact(algorithm: str, alignment: str) -> None:
     """Nothing refills and no boundary passes: the amount is admitted, not more and not less."""
     for seed in range(HISTORIES // 4):
-        drawn = random.Random(seed)
+        drawn = random.Random(seed)  # noqa: S311  a history, no secret
         amount, window, now = drawn.randint(1, 60), drawn.randint(1, 90), drawn.randrange(10**13)
         admitted = limiter(algorithm, alignment, amount, window).burst([now] * (amount + drawn.randint(1, 20)))
         assert admitted == amount == at_most_from_idle(amount, window, 0.0), f"history {seed}"
@@ -73,7 +73,7 @@ def test_on_a_clock_that_stands_still_a_burst_is_exact(algorithm: str, alignment
 def test_whoever_waits_long_enough_is_admitted(algorithm: str, alignment: str) -> None:
     """After any history, a client that was refused and comes back after the longest Retry-After gets in."""
     for seed in range(HISTORIES):
-        drawn = random.Random(seed)
+        drawn = random.Random(seed)  # noqa: S311  a history, no secret
         amount, window, now = drawn.randint(1, 30), drawn.randint(1, 90), drawn.randrange(10**13)
         tried = limiter(algorithm, alignment, amount, window)
         for _ in range(drawn.randint(0, 60)):
@@ -87,7 +87,7 @@ def test_whoever_waits_long_enough_is_admitted(algorithm: str, alignment: str) -
 def test_the_bound_is_as_sharp_as_a_bucket() -> None:
     """A bucket that spends its stock, then what it refills, reaches the bound exactly."""
     for seed in range(HISTORIES):
-        drawn = random.Random(seed)
+        drawn = random.Random(seed)  # noqa: S311  a history, no secret
         amount, window = drawn.randint(1, 40), drawn.randint(1, 90)
         nanoseconds = drawn.randrange(window * SECOND)
         bucket = limiter("token_bucket", "aligned", amount, window)
