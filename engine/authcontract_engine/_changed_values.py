@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, Final
 
-from authcontract_policy import Amount, Dimension, Path, Policy, RateLimit, Table
+from authcontract_policy import ANY_KEY, NO_KEY, Amount, Dimension, Path, Policy, RateLimit, Table
 
 from ._change import Change, Effect, Subject
 
@@ -85,17 +85,14 @@ def _named(table: Table[Any]) -> Iterator[tuple[Dimension, str]]:
 
 def _declared(dimension: Dimension, old: Policy, new: Policy) -> Iterable[str]:
     """Return names that `others` may stand for."""
-    match dimension:
-        case Dimension.PLAN:
-            return (*old.plans, *new.plans)
-        case Dimension.ENVIRONMENT:
-            return (*old.environments, *new.environments)
-        case Dimension.KIND:
-            return (*old.keys.kinds, *new.keys.kinds)
-        case Dimension.SCOPE:
-            return (*old.scopes, *new.scopes)
-        case Dimension.KEY:
-            return ()
+    names: Mapping[Dimension, Iterable[str]] = {
+        Dimension.PLAN: (*old.plans, *new.plans),
+        Dimension.ENVIRONMENT: (*old.environments, *new.environments),
+        Dimension.KIND: (*old.keys.kinds, *new.keys.kinds),
+        Dimension.SCOPE: (*old.scopes, *new.scopes),
+        Dimension.KEY: (NO_KEY, ANY_KEY),
+    }
+    return names[dimension]
 
 
 def _amount(amount: Amount | None, field: str) -> str:

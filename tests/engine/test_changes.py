@@ -63,6 +63,65 @@ CASES: tuple[tuple[str, str, Edits, tuple[tuple[str, ...], ...]], ...] = (
         (("limit", "by role", "algorithm", "fixed_window", "sliding_log", ""),),
     ),
     (
+        "a part that still helps is told with what it takes besides",
+        "harbour",
+        (("{all_of: [shipments:read, business]}", "shipments:read"),),
+        tuple(
+            ("decision", "GET /forecasts", whom, "allowed with business", "allowed", "opens access")
+            for whom in ("shipments:read", "shipments:write")
+        ),
+    ),
+    (
+        "kinds of keys that are told apart from now on",
+        "stripe",
+        (("each operation:  {requests: 25,", "each operation:  {requests: {secret key: 25, restricted key: 9},"),),
+        (("limit", "each operation", "restricted key", "25 requests", "9 requests", "allows less"),),
+    ),
+    (
+        "an amount that is published is told",
+        "stripe",
+        (
+            (
+                "meter events:    {requests: {live: 1000, test: unpublished}",
+                "meter events:    {requests: {live: 1000, test: 9}",
+            ),
+        ),
+        (("limit", "meter events", "test", "unpublished", "9 requests", ""),),
+    ),
+    (
+        "a plan that comes has amounts of its own",
+        "harbour",
+        (
+            ("plans: [free, business]", "plans: [free, business, custom]"),
+            ("business: {live: 1000, test: 20}", "business: {live: 1000, test: 20}, custom: {live: 5, test: 5}"),
+            ("burst: {free: 20, business: 100}", "burst: {free: 20, others: 100}"),
+        ),
+        (
+            ("limit", "requests", "custom, live", "not stated", "5 requests", ""),
+            ("limit", "requests", "custom, test", "not stated", "5 requests", ""),
+            ("limit", "requests", "custom", "not stated", "100 at once", ""),
+            ("rule", "plans", "", "[free, business]", "[free, business, custom]", ""),
+        ),
+    ),
+    (
+        "who needs no key may do more",
+        "github",
+        (("requests: {no key: 10, any key: unlimited}", "requests: {no key: 20, any key: unlimited}"),),
+        (("limit", "search, without a key", "no key", "10 requests", "20 requests", "allows more"),),
+    ),
+    (
+        "a ceiling that becomes a promise is told by its word",
+        "stripe",
+        (("window: 1 hour, per: [object], may_be_lower: true", "window: 1 hour, per: [object], may_be_lower: false"),),
+        (("limit", "one PaymentIntent", "may_be_lower", "true", "false", ""),),
+    ),
+    (
+        "a whole block is told in a line",
+        "roles",
+        (("  rotation: {grace: 48 hours, while_in_grace: ends_old_key}\n", ""),),
+        (("rule", "keys.rotation", "", "{grace: 48 hours, while_in_grace: ends_old_key}", "not stated", ""),),
+    ),
+    (
         "a confirmed silence binds",
         "spotify",
         (("not_covered:", "  confirmed:\n    SP-9: Indeed.\n\nnot_covered:"),),
@@ -104,6 +163,31 @@ def test_a_scope_that_comes_is_told_once() -> None:
         ("scope", "guest", "", "does not exist", "opens 5 operations", "opens access"),
         ("limit", "by role", "guest", "not stated", "30 requests", ""),
     ]
+
+
+def test_another_answer_for_one_row_neither_opens_nor_closes() -> None:
+    keys = "requires: {any_of: [admin:public_key, keys=write]}, operations: [users/delete-public-ssh-key]"
+
+    found = changes(contract("github"), contract("github", (f"{keys}, refused_with: hidden", keys)))
+
+    assert {each.what for each in found} == {f"DELETE /user/keys/{{key_id}} ({kind})" for kind in ("public", "private")}
+    assert {(each.before, each.after) for each in found} == {("refused (404 hidden)", "refused (403 forbidden)")}
+    assert {each.effect for each in found} == {""}
+
+
+def test_an_operation_that_comes_is_told_with_those_who_may() -> None:
+    archive = "  /projects/{id}/archive:\n    post: {operationId: archiveProject, tags: [projects], responses: {}}\n"
+    before = slip("roles", (), (("  /health:", f"{archive}  /health:"),))
+    assert before.policy is not None
+    assert before.specification is not None
+    with_archive = compile(before.policy, before.specification, before.resolution)
+
+    comes, goes = changes(contract("roles"), with_archive), changes(with_archive, contract("roles"))
+
+    who = "allowed for editor, owner"
+    what = "POST /projects/{id}/archive"
+    assert [told(each) for each in comes] == [("operation", what, "", "does not exist", who, "opens access")]
+    assert [told(each) for each in goes] == [("operation", what, "", who, "does not exist", "closes access")]
 
 
 def test_changes_run_backwards() -> None:

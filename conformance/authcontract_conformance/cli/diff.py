@@ -33,6 +33,8 @@ EFFECTS: Final[Mapping[str, tuple[str, str]]] = {
     "allows more": ("allows more", "allow more"),
     "allows less": ("allows less", "allow less"),
 }
+#: Holders that a sentence names.
+NAMED: Final = 6
 #: Characters of a policy's line that are shown.
 LONGEST: Final = 100
 
@@ -70,8 +72,12 @@ def _text(before: Contract, after: Contract, found: tuple[Change, ...], kept: in
         several = tuple(group)
         click.echo(f"{_counted(len(several), HEADINGS[subject])}:")
         for places, same_place in groupby(several, key=lambda change: (change.old, change.new)):
+            alike: dict[tuple[str, str, str, str], list[str]] = {}
             for change in same_place:
-                click.echo(f"  {_sentence(change)}")
+                said = (change.what, change.before, change.after, change.effect.value)
+                alike.setdefault(said, []).append(change.whom)
+            for said, whom in alike.items():
+                click.echo(f"  {_sentence(*said, [name for name in whom if name])}")
             click.echo("".join(f"      {line}\n" for line in _lines(before.policy, after.policy, *places)))
     effects = Counter(change.effect.value for change in found)
     counted = [_counted(effects[effect], words) for effect, words in EFFECTS.items() if effects[effect]]
@@ -83,12 +89,16 @@ def _counted(number: int, words: tuple[str, str]) -> str:
     return f"{number} {words[number != 1]}"
 
 
-def _sentence(change: Change) -> str:
+def _sentence(what: str, before: str, after: str, effect: str, whom: list[str]) -> str:
+    """Say one change, for all whom it is the same for."""
     from authcontract_policy import printable
 
-    whom = f" for {change.whom}" if change.whom else ""
-    effect = f" ({change.effect.value})" if change.effect.value else ""
-    return printable(f"`{change.what}`{whom}: {change.before} -> {change.after}{effect}")
+    more = len(whom) - NAMED
+    separator = "; " if any(", " in name for name in whom) else ", "
+    names = separator.join(whom[:NAMED]) + (f" and {more} more" if more > 0 else "")
+    return printable(
+        f"`{what}`{f' for {names}' if names else ''}: {before} -> {after}{f' ({effect})' if effect else ''}"
+    )
 
 
 def _lines(before: Policy, after: Policy, old: Path | None, new: Path | None) -> Iterable[str]:

@@ -41,6 +41,15 @@ def test_a_decision_is_told_in_words_with_both_lines(changed: Path) -> None:
     ]
 
 
+def test_what_is_the_same_for_many_is_said_once(changed: Path) -> None:
+    result = diff(
+        changed, (("{requires: viewer, operations: [listProjects,", "{requires: owner, operations: [listProjects,"),)
+    )
+
+    said = "  `GET /projects` for viewer, editor: allowed -> refused (403 role_too_low) (closes access)"
+    assert said in result.output.splitlines()
+
+
 def test_limits_and_grace_are_told_too(changed: Path) -> None:
     result = diff(changed, (("viewer: 60", "viewer: 90"), ("grace: 48 hours", "grace: 1 hour")))
 
