@@ -170,4 +170,9 @@ Event: TypeAlias = RunStarted | PhaseStarted | ExchangeSeen | CaseJudged | Found
 
 def to_json(event: Event) -> dict[str, Any]:
     """Return an event as the JSON object that stands in the log."""
-    return {"event": event.event, **asdict(event)}
+    # Not `asdict`: it copies every piece of every exchange, and what stands in an event is JSON but for two values.
+    return {"event": event.event, **{name: _plain(getattr(event, name)) for name in event.__dataclass_fields__}}
+
+
+def _plain(value: Any) -> Any:
+    return asdict(value) if isinstance(value, FileSeen | PolicyLine) else value
