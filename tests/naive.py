@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 PART = re.compile(r"<[a-z_]+>")
-METHODS = ("get", "put", "post", "patch", "delete", "head", "options", "trace")
 Row = Mapping[str, Any]
 
 
@@ -25,7 +24,7 @@ class SecondOpinion:
             {**usual, **operation, "id": operation["operationId"], "method": method.upper(), "path": path}
             for path, item in specification["paths"].items()
             for method, operation in item.items()
-            if method in METHODS
+            if "operationId" in operation
         ]
         self.known = self._known()
 
@@ -103,10 +102,9 @@ class SecondOpinion:
                 row, binding = self._row(scope)
                 more |= {_filled(name, binding) for name in row.get("includes", ())}
                 more |= {_filled(name, binding) for name in rows if binding and PART.findall(name) == list(binding)}
-            more = {name for name in more if not PART.search(name)}
-            if more == known:
+            known, before = {name for name in more if not PART.search(name)}, known
+            if known == before:
                 return known
-            known = more
 
     def _row(self, scope: str) -> tuple[Row, dict[str, str]]:
         """Return what the policy says of a scope, and what the parts of a family's name stand for."""
@@ -119,7 +117,6 @@ class SecondOpinion:
         return {}, {}
 
     def _reach(self, scope: str, seen: set[str]) -> set[str]:
-        """Return a scope and all that it includes, directly or not."""
         if scope in self.known - seen:
             seen.add(scope)
             row, binding = self._row(scope)

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -53,12 +54,17 @@ def specifications(draw: st.DrawFn) -> Dict:
 def _operation(draw: st.DrawFn, resource: str, path: str, method: str) -> Dict:
     name = method + path.replace("/", "_").replace("{id}", "one")
     operation: Dict = {"operationId": name, "tags": [resource], "responses": {"200": {"description": "done"}}}
+    security = draw(_security(resource))
+    return operation if security is None else {**operation, "security": security}
+
+
+@cache
+def _security(resource: str) -> st.SearchStrategy[Any]:
     scopes = st.lists(st.sampled_from([f"{resource}:read", f"{resource}:write", "trusted"]), max_size=2, unique=True)
     # Of several schemes each must be named like a kind of key; of one scheme any name will do.
     several = st.lists(st.dictionaries(st.sampled_from(["token", "root"]), scopes, max_size=1), max_size=3)
     one = st.lists(st.fixed_dictionaries({"bearer": scopes}), min_size=1, max_size=2)
-    security = draw(st.none() | several | one)
-    return operation if security is None else {**operation, "security": security}
+    return st.none() | several | one
 
 
 @st.composite
