@@ -14,7 +14,7 @@ from ._check_limits import check_bursts, check_costs
 from ._check_names import check_bounds, check_names, check_objects, check_precedence
 from ._check_sources import check_silences, check_sources
 from ._check_tables import check_tables
-from ._diagnostics import Diagnostic, Related, Severity, has_errors, in_order, quote
+from ._diagnostics import Diagnostic, Related, Severity, first_of, has_errors, in_order, quote
 from ._model import Policy, Span
 from ._operations import Specification
 from ._places import at_value, value_span
@@ -63,12 +63,13 @@ def check(policy: Policy, specification: Specification | None) -> tuple[Resoluti
 
 
 def _meaning(policy: Policy, specification: Specification | None) -> tuple[Resolution | None, tuple[Diagnostic, ...]]:
-    problems = [problem for check_one in _OF_POLICY for problem in check_one(policy)]
+    problems = [problem for check_one in _OF_POLICY for problem in first_of(check_one(policy))]
     if specification is None:
         return None, tuple(problems)
     resolution, found = resolve(policy, specification)
     problems += found
-    problems += (problem for check_one in _OF_CONTRACT for problem in check_one(policy, specification, resolution))
+    for check_one in _OF_CONTRACT:
+        problems += first_of(check_one(policy, specification, resolution))
     return resolution, tuple(problems)
 
 

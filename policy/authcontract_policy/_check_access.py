@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from itertools import permutations
 from typing import Any, Final
 
 from ._diagnostics import Diagnostic, Related, Severity, listing, quote, suggestion
@@ -20,19 +19,19 @@ _SHOWN: Final = 3
 def check_redundant(policy: Policy, _: Specification, resolution: Resolution) -> Iterator[Diagnostic]:
     """Yield alternatives of a row that another one makes unnecessary."""
     for name, row in policy.capabilities.items():
-        single = [next(iter(names)) for names in row.requires.any_of if len(names) == 1]
-        for narrow, wide in permutations(single, 2):
-            methods = resolution.methods.get(narrow)
-            covered = methods is None or methods == resolution.methods.get(wide)
-            if covered and narrow in resolution.closure.get(wide, ()):
-                yield at_value(
-                    policy.document,
-                    _alternative(policy, name, wide),
-                    "redundant-requirement",
-                    f"{quote(wide)} includes {quote(narrow)} already",
-                    severity=Severity.WARNING,
-                    help=f"delete {quote(wide)} here",
-                )
+        single = frozenset().union(*(names for names in row.requires.any_of if len(names) == 1))
+        for wide in sorted(single & resolution.closure.keys()):
+            for narrow in sorted(single & resolution.closure[wide] - {wide}):
+                methods = resolution.methods[narrow]
+                if methods is None or methods == resolution.methods[wide]:
+                    yield at_value(
+                        policy.document,
+                        _alternative(policy, name, wide),
+                        "redundant-requirement",
+                        f"{quote(wide)} includes {quote(narrow)} already",
+                        severity=Severity.WARNING,
+                        help=f"delete {quote(wide)} here",
+                    )
 
 
 def _alternative(policy: Policy, row: str, name: str) -> Path:

@@ -10,7 +10,7 @@ from ._diagnostics import Diagnostic, quote, suggestion
 from ._model import OTHERS, Cause, Path, Policy
 from ._operations import Specification
 from ._places import at_key
-from ._selectors import extent, selector
+from ._selectors import Extents, selector
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -26,12 +26,13 @@ def check_bursts(policy: Policy) -> Iterator[Diagnostic]:
 
 def check_costs(policy: Policy, specification: Specification) -> Iterator[Diagnostic]:
     """Yield costs of what is neither cause, operation nor method."""
+    extents = Extents(specification.operations)
     words = {*Cause, *METHODS, OTHERS}
     for name, limit in policy.rate_limits.items():
         for written in limit.costs:
             path: Path = ("rate_limits", name, "costs", written)
             chosen = selector(written)
-            if written in words or extent(chosen, specification.operations):
+            if written in words or extents.of(chosen):
                 continue
             if chosen.how != "id":
                 yield no_match(policy, specification, path, chosen)

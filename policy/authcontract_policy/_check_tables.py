@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from ._build import dimension_of, dimensions
 from ._diagnostics import Diagnostic, did_you_mean, listing, quote, suggestion
+from ._families import is_family
 from ._model import OTHERS, Dimension, Path, Policy
 from ._places import at_key
-from ._scopes import is_family
 
 #: By what each word may differ.
 _ALLOWED: Final[Mapping[str, frozenset[Dimension]]] = {
@@ -82,8 +82,8 @@ def _no_sort(
     if fits:
         message = f"the headings could be {' or '.join(_MANY[each] for each in fits)}"
         return at_key(document, path, "headings-unclear", message, help="give one of them another name")
-    for sort in above:
-        if set(value) & set(names[sort]):
+    for sort in Dimension:
+        if sort in above and set(value) & set(names[sort]):
             message = f"{_MANY[sort]} are told apart further out already"
             return at_key(document, path, "headings-unclear", message, help="nest a table under other headings")
     nearest = max(Dimension, key=lambda sort: len(set(value) & set(names[sort])))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ._diagnostics import Diagnostic, listing, quote, suggestion
+from ._diagnostics import MOST, Diagnostic, listing, quote, suggestion
 from ._model import Path, Policy, Selector
 from ._operations import Operation, Specification
 from ._places import at_key, at_value
-from ._selectors import extent
+from ._selectors import Extents
 
 
 @dataclass(slots=True)
@@ -43,14 +43,16 @@ def selector_text(selector: Selector) -> str:
             )
 
 
-def cover(policy: Policy, specification: Specification) -> tuple[dict[tuple[str, str | None], str], list[Diagnostic]]:
+def cover(
+    policy: Policy, specification: Specification, extents: Extents
+) -> tuple[dict[tuple[str, str | None], str], list[Diagnostic]]:
     """Return (operationId, kind of object) -> name of the capability that decides it, and what is wrong."""
     problems: list[Diagnostic] = []
     claims = {operation.id: _Claims() for operation in specification.operations}
     for name, row in policy.capabilities.items():
         for index, selector in enumerate(row.operations):
-            ids = extent(selector, specification.operations)
-            if not ids:
+            ids = extents.of(selector)
+            if not ids and len(problems) < MOST:
                 problems.append(no_match(policy, specification, ("capabilities", name, "operations", index), selector))
             for operation_id in ids:
                 claims[operation_id].add(name, ids)
@@ -123,20 +125,22 @@ def _deciding_nothing(policy: Policy, used: frozenset[str]) -> Iterator[Diagnost
             )
 
 
-def limits_of(policy: Policy, specification: Specification) -> tuple[Mapping[str, tuple[str, ...]], list[Diagnostic]]:
+def limits_of(
+    policy: Policy, specification: Specification, extents: Extents
+) -> tuple[Mapping[str, tuple[str, ...]], list[Diagnostic]]:
     """Return operationId -> the rate limits that count it, and limits that name no operation."""
     problems: list[Diagnostic] = []
-    extents: dict[str, frozenset[str]] = {}
+    counted: dict[str, frozenset[str]] = {}
     everything = frozenset(operation.id for operation in specification.operations)
     for name, row in policy.rate_limits.items():
         ids: set[str] = set()
         for index, selector in enumerate(row.operations):
-            found = extent(selector, specification.operations)
+            found = extents.of(selector)
             ids |= found
-            if not found:
+            if not found and len(problems) < MOST:
                 problems.append(no_match(policy, specification, ("rate_limits", name, "operations", index), selector))
-        extents[name] = frozenset(ids) if row.operations else everything
+        counted[name] = frozenset(ids) if row.operations else everything
     return {
-        operation.id: tuple(name for name, ids in extents.items() if operation.id in ids)
+        operation.id: tuple(name for name, ids in counted.items() if operation.id in ids)
         for operation in specification.operations
     }, problems

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from ._build import build
 from ._check import check
-from ._diagnostics import Diagnostic, has_errors, in_order
+from ._diagnostics import Diagnostic, first_of, has_errors, in_order
 from ._model import Document, Policy, Span
 from ._operations import Specification
 from ._resolution import Resolution
@@ -39,7 +39,7 @@ def parse_policy(data: bytes, file: str) -> ParsedPolicy:
     document, problems = read_yaml(data, file)
     if document is None:
         return None, in_order(problems)
-    problems = in_order((*problems, *violations(document)))
+    problems = in_order((*problems, *first_of(violations(document))))
     return (None if has_errors(problems) else build(document)), problems
 
 
@@ -70,7 +70,7 @@ def read_document(path: str | FilePath, schema: Mapping[str, Any]) -> tuple[Docu
         return None, (data,)
     document, problems = read_yaml(data, str(path))
     if document is not None:
-        problems = (*problems, *misshapen(document, schema))
+        problems = (*problems, *first_of(misshapen(document, schema)))
     return (None if has_errors(problems) else document), in_order(problems)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from referencing import Registry, Resource
+from referencing import Registry
+from referencing import Specification as ReferencingSpecification
 from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT202012
 
 from ._model import Path
 from ._operations import Specification
@@ -22,7 +22,8 @@ class References:
     """Looks up the references of one document."""
 
     def __init__(self, document: Any) -> None:
-        resource = Resource.from_contents(document, default_specification=DRAFT202012)
+        # Opaque: OpenAPI refers by pointer only, and a stranger's `$id` or `$schema` shall mean nothing.
+        resource = ReferencingSpecification.OPAQUE.create_resource(document)
         self._resolver = Registry().with_resource("", resource).resolver()
         self._known: dict[str, Any] = {}
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from ._check_scopes import check_scopes
 from ._coverage import cover, limits_of
-from ._diagnostics import Diagnostic, in_order
+from ._diagnostics import Diagnostic, first_of, in_order
 from ._model import Policy
 from ._operations import Specification
 from ._requirements import alternatives
 from ._resolution import Grant, Resolution
 from ._scopes import scopes_of
+from ._selectors import Extents
 
 
 def resolve(policy: Policy, specification: Specification) -> tuple[Resolution, tuple[Diagnostic, ...]]:
@@ -16,9 +18,10 @@ def resolve(policy: Policy, specification: Specification) -> tuple[Resolution, t
 
     Where a diagnostic is an error, the resolution leaves out what the error speaks of.
     """
-    scopes, problems = scopes_of(policy, specification)
-    decided, uncovered = cover(policy, specification)
-    limits, unmatched = limits_of(policy, specification)
+    extents = Extents(specification.operations)
+    scopes = scopes_of(policy, specification)
+    decided, uncovered = cover(policy, specification, extents)
+    limits, unmatched = limits_of(policy, specification, extents)
     operations = {operation.id: operation for operation in specification.operations}
     grants = {
         (operation_id, kind): Grant(
@@ -30,4 +33,4 @@ def resolve(policy: Policy, specification: Specification) -> tuple[Resolution, t
     resolution = Resolution(
         scopes=scopes.known, methods=scopes.methods, closure=scopes.closure, grants=grants, limits=limits
     )
-    return resolution, in_order((*problems, *uncovered, *unmatched))
+    return resolution, in_order((*first_of(check_scopes(policy, specification, scopes)), *uncovered, *unmatched))

@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
-from ._diagnostics import Diagnostic
+from ._diagnostics import MOST, Diagnostic
 from ._model import Document, Path
 from ._sentences import Violation, Words, missing, sentences
 
@@ -48,7 +49,7 @@ def misshapen(document: Document, schema: Mapping[str, Any]) -> Iterator[Diagnos
 
 
 def _located(document: Document, errors: Iterable[ValidationError], above: Path, words: Words) -> Iterator[Diagnostic]:
-    for error in errors:
+    for error in islice(errors, MOST):
         keywords = [*error.absolute_schema_path]
         violation = Violation(
             path=(*above, *error.absolute_path),

@@ -225,10 +225,11 @@ def _too_few(document: Document, at: Violation) -> Iterator[Diagnostic]:
 
 def _too_many(document: Document, at: Violation) -> Iterator[Diagnostic]:
     most, found = at.wanted, at.found
-    if isinstance(found, dict):
+    if most == 1:
         message, help_ = f"{_subject(at.path)} takes one word, here are {listing(found)}", "keep one of them"
     else:
-        message, help_ = f"{_subject(at.path)} takes at most {most:,} entries, here are {len(found):,}", ""
+        entries = "rows" if isinstance(found, dict) else "entries"
+        message, help_ = f"{_subject(at.path)} takes at most {most:,} {entries}, here are {len(found):,}", ""
     yield at_value(document, at.path, "too-many", message, help=help_)
 
 

@@ -246,7 +246,7 @@ SLIPS = (
         code="include-matches-nothing",
         policy=(("includes: [billing:read]", "includes: [<any>:red]"),),
         underlined="<any>:red",
-        message="this includes no scope that exists",
+        message="this includes no other scope that exists",
     ),
     Slip(
         code="include-opens-nothing",

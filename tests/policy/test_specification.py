@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 from authcontract_policy import Operation, Specification, inline, matches, parse_specification, selector
+from authcontract_policy._selectors import Extents
+from hypothesis import given
+from hypothesis import strategies as st
 from policy_contracts import underlined
 
 
@@ -126,6 +129,15 @@ def test_a_reference_within_data_is_an_ordinary_word() -> None:
     assert len(specification.operations) == 1
 
 
+def test_a_reference_goes_by_pointer_whatever_the_document_calls_itself() -> None:
+    odd = {"$schema": 5, "$id": ["x"], "x-anchor": {"$anchor": "y"}}
+    document = of_paths({"/a": {"get": {"x": {"$ref": "#y"}}}}, **odd)
+
+    assert [each.code for each in parse_specification(json.dumps(document).encode(), "x.json")[1]] == [
+        "reference-not-found"
+    ]
+
+
 def test_references_in_a_circle_end() -> None:
     circle = {"$ref": "#/components/parameters/b"}
     document = of_paths(
@@ -192,3 +204,27 @@ OPERATION = Operation(id="getThing", method="GET", path="/things/{id}", tags=("t
 )
 def test_which_operations_a_selector_names(written: str | dict[str, str], *, named: bool) -> None:
     assert matches(selector(written), OPERATION) is named
+
+
+PATHS = st.lists(st.sampled_from(["a", "b", "{id}"]), max_size=3).map(lambda parts: "/" + "/".join(parts))
+OPERATIONS = st.builds(
+    Operation,
+    id=st.sampled_from(["getA", "getB"]),
+    method=st.sampled_from(["GET", "POST"]),
+    path=PATHS,
+    tags=st.lists(st.sampled_from(["t", "u"])).map(tuple),
+    request_body=st.just({}),
+    responses=st.just({}),
+)
+WRITTEN = st.one_of(
+    st.sampled_from(["getA", "getC", "/*", "GET /*"]),
+    st.builds("{}{}{}".format, st.sampled_from(["", "GET ", "POST "]), PATHS, st.sampled_from(["", "/*"])),
+    st.sampled_from(["t", "v"]).map(lambda tag: {"tag": tag}),
+)
+
+
+@given(operation=OPERATIONS, written=WRITTEN)
+def test_the_index_of_selectors_agrees_with_each_match(operation: Operation, written: str | dict[str, str]) -> None:
+    chosen = selector(written)
+
+    assert (operation.id in Extents([operation]).of(chosen)) is matches(chosen, operation)
