@@ -16,9 +16,9 @@ from ._model import Span
 
 Format: TypeAlias = Literal["full", "concise", "json", "github"]
 
-#: So much of a long line is shown, with the place that matters inside it.
-_WIDTH: Final = 100
-_BEFORE: Final = 40
+#: So much of a long line fits a terminal of 80 columns, with the place that matters inside it.
+_WIDTH: Final = 68
+_BEFORE: Final = 28
 _MARK: Final = "..."
 
 

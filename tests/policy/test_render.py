@@ -60,8 +60,8 @@ def test_carets_stand_under_wide_characters_and_in_long_lines() -> None:
     long = render([made("a" * 150 + "HERE" + "b" * 200, 151, 155)]).splitlines()
 
     assert wide[4] == "  |       ^"
-    assert long[3] == f"7 | ...{'a' * 40}HERE{'b' * 56}..."
-    assert long[4] == f"  | {' ' * 43}^^^^"
+    assert long[3] == f"7 | ...{'a' * 28}HERE{'b' * 36}..."
+    assert long[4] == f"  | {' ' * 31}^^^^"
 
 
 def test_the_concise_form_is_one_line_each() -> None:
