@@ -42,7 +42,7 @@ lock: $(VENV)/ready ## resolve pyproject.toml anew into requirements.lock
 	@$(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-header \
 	  --no-emit-options --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 	  --output-file $(VENV)/body $(VENV)/requirements.in
-	@cat $(VENV)/head $(VENV)/body > requirements.lock
+	@sed 's|-r $(VENV)/requirements.in|pyproject.toml|' $(VENV)/body | cat $(VENV)/head - > requirements.lock
 
 clean: ## delete .venv and what was built
 	@rm -rf $(VENV) build dist
