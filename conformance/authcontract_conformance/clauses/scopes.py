@@ -16,6 +16,7 @@ from authcontract_conformance._patterns import denial, protected
 from authcontract_conformance._verdict import PASSED, Basis, Judgement, Level, Word, fail, inconclusive
 from authcontract_conformance._world import World
 
+CHANGING = frozenset({"POST", "PUT", "PATCH"})
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 
 
@@ -64,7 +65,18 @@ def _scope_1(world: World) -> Iterable[Case]:
         for need in world.access.sufficient(operation, world.environment):
             yield Case(f"{operation.label} with {_held(world, need)}", partial(_may, operation, need))
         for need in world.access.insufficient(operation, world.environment):
-            yield Case(f"{operation.label} with {_held(world, need)}", partial(_may_not, operation, need))
+            subject = f"{operation.label} with {_held(world, need)}{_tag(world, operation, need)}"
+            yield Case(subject, partial(_may_not, operation, need))
+
+
+def _tag(world: World, operation: Operation, need: Need) -> str:
+    """Return the id of the promise that a denied cell once was: a clause of its own, now a cell that is named so."""
+    methods = [world.contract.resolution.methods.get(scope) for scope in need.scopes]
+    if operation.method == "DELETE" and any(m is not None and "DELETE" not in m and m & CHANGING for m in methods):
+        return " (SCOPE-3)"
+    if operation.method in CHANGING and any(m is not None and operation.method in m for m in methods):
+        return " (SCOPE-4)"
+    return ""
 
 
 def _held(world: World, need: Need) -> str:
