@@ -19,6 +19,8 @@ MAX_BODY = 2 * 1024 * 1024
 MAX_HEAD = 64 * 1024
 #: 1xx responses before the final one; more is a storm.
 MAX_INFORMATIONAL = 8
+#: RFC 9112 section 4.
+BEGINNING = b"HTTP/1."
 CHUNK = 64 * 1024
 
 
@@ -86,47 +88,71 @@ class Connection:
                 self._writer.write(data)
                 await self._writer.drain()
                 return await self._receive(parser)
-        except TimeoutError:
-            started = parser.their_state is not h11.SEND_RESPONSE
-            return Answer(delivery=Delivery.TIMEOUT, problem=f"no whole response within {within:g} s", started=started)
         except h11.RemoteProtocolError as error:
-            return Answer(delivery=Delivery.GARBAGE, problem=f"not an HTTP response: {error}", started=True)
+            delivery, problem = Delivery.GARBAGE, f"not an HTTP response: {error}"
+        except _TooMuchError as error:
+            delivery, problem = Delivery.GARBAGE, str(error)
+        except TimeoutError:
+            delivery, problem = Delivery.TIMEOUT, f"no whole response within {within:g} s"
+        except EOFError as error:
+            delivery, problem = Delivery.CLOSED, str(error)
         except OSError as error:
-            return Answer(delivery=Delivery.CLOSED, problem=f"connection lost: {_words(error)}")
+            delivery, problem = Delivery.CLOSED, f"connection lost: {_words(error)}"
+        started = parser.their_state is not h11.SEND_RESPONSE or parser.trailing_data[0] != b""
+        return Answer(delivery=delivery, problem=problem, started=started)
 
     async def _receive(self, parser: h11.Connection) -> Answer:
-        status, body, informational, started = 0, bytearray(), 0, False
+        status, body, informational = 0, bytearray(), 0
         headers: tuple[tuple[str, str], ...] = ()
         while True:
-            event = parser.next_event()
-            if event is h11.NEED_DATA:
-                chunk = await self._reader.read(CHUNK)
-                started = started or bool(chunk)
-                if not chunk and not status:
-                    problem = "closed in the middle of the response" if started else "closed without a response"
-                    return Answer(delivery=Delivery.CLOSED, problem=problem, started=started)
-                parser.receive_data(chunk)
-            elif isinstance(event, h11.InformationalResponse):
+            event = await self._event(parser)
+            if isinstance(event, h11.InformationalResponse):
                 informational += 1
-                if informational > MAX_INFORMATIONAL or event.status_code == 101:  # noqa: PLR2004  RFC 9110 section 15.2.2
-                    return Answer(delivery=Delivery.GARBAGE, problem="1xx responses without an end", started=True)
+                if informational > MAX_INFORMATIONAL:
+                    raise _TooMuchError("1xx responses without an end")
             elif isinstance(event, h11.Response):
                 status = event.status_code
                 headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in event.headers.raw_items())
             elif isinstance(event, h11.Data):
                 body += event.data
                 if len(body) > MAX_BODY:
-                    return Answer(delivery=Delivery.GARBAGE, problem=f"a body over {MAX_BODY} bytes", started=True)
+                    raise _TooMuchError(f"a body over {MAX_BODY} bytes")
             else:
-                reusable = parser.their_state is h11.DONE and not self._reader.at_eof()
                 return Answer(
                     delivery=Delivery.ANSWERED,
                     status=status,
                     headers=headers,
                     body=bytes(body),
-                    reusable=reusable,
+                    reusable=parser.their_state is h11.DONE and not self._reader.at_eof(),
                     started=True,
                 )
+
+    async def _event(self, parser: h11.Connection) -> object:
+        """Return the next part of the response, reading as much as it takes; raises `EOFError` where it ends early."""
+        ended = False
+        while True:
+            try:
+                event = parser.next_event()
+            except h11.RemoteProtocolError:
+                if ended:
+                    raise EOFError("closed in the middle of the response") from None
+                raise
+            if event is not h11.NEED_DATA:
+                return event
+            chunk = await self._reader.read(CHUNK)
+            ended = not chunk
+            if parser.their_state is h11.SEND_RESPONSE:
+                start = (parser.trailing_data[0] + chunk)[: len(BEGINNING)]
+                if not start:
+                    raise EOFError("closed without a response")
+                if not BEGINNING.startswith(start):
+                    # Another protocol waits for us to speak it; nothing more will come.
+                    raise h11.RemoteProtocolError(f"it does not begin with {BEGINNING.decode()}")
+            parser.receive_data(chunk)
+
+
+class _TooMuchError(Exception):
+    """The target sends more than anybody means, of what the text says."""
 
 
 def _parser(*, head: bool) -> h11.Connection:
@@ -138,9 +164,11 @@ def _parser(*, head: bool) -> h11.Connection:
 
 
 def _words(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"TLS: the certificate is not trusted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
         return f"TLS: {error.reason or error}"
-    return error.strerror or str(error)
+    return error.strerror or str(error) or "the connection was aborted"
 
 
 class Pool:
