@@ -38,10 +38,10 @@ def test_each_page_links_to_files_that_exist(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md"])
-def test_the_pages_count_the_faults_right(page: str) -> None:
-    counted = re.findall(r"(\d+)\s+named", (ROOT / page).read_text("utf-8"))
+def test_the_pages_do_not_count_too_many_faults(page: str) -> None:
+    counted = re.findall(r"more\s+than (\d+)\s+named", (ROOT / page).read_text("utf-8"))
 
-    assert counted == [str(len(FAULTS))]
+    assert [int(number) < len(FAULTS) for number in counted] == [True]
 
 
 def test_make_alone_lists_what_can_be_made() -> None:
