@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from . import _credentials, _errors, _isolation, _lifecycle, _limits, _methods, _scopes
+from . import _credentials, _errors, _generated, _isolation, _lifecycle, _limits, _methods, _scopes
 from ._fault import Family, Fault
 
 FAULTS: Final[tuple[Fault, ...]] = (
@@ -13,6 +13,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     *_isolation.FAULTS,
     *_limits.FAULTS,
     *_lifecycle.FAULTS,
+    *_generated.FAULTS,
 )
 
 
