@@ -90,17 +90,15 @@ def _exceeding_methods(policy: Policy, scopes: Scopes) -> Iterator[Diagnostic]:
     """
     for scope in scopes.known:
         own = scopes.methods[scope]
-        for path, found in scopes.entries[scope] if own is not None else ():
+        if own is None:
+            continue
+        for path, found in scopes.entries[scope]:
             for included in sorted(found):
-                lacking = _lacking(scopes.methods[included], own)
-                if lacking:
-                    message = f"{quote(scope)} includes {quote(included)}, but not its methods: {lacking}"
-                    help_ = "add the methods here, or include less"
-                    yield at_value(policy.document, path, "include-exceeds-methods", message, help=help_)
-
-
-def _lacking(methods: frozenset[str] | None, own: frozenset[str] | None) -> str:
-    """Name the methods that `own` does not have; GET speaks for HEAD."""
-    if own is None:
-        return ""
-    return "every method" if methods is None else listing(sorted(methods - own - {"HEAD"}))
+                methods = scopes.methods[included]
+                if methods is not None and methods <= own:
+                    continue
+                # GET speaks for HEAD.
+                lacking = "every method" if methods is None else listing(sorted(methods - own - {"HEAD"}))
+                message = f"{quote(scope)} includes {quote(included)}, but not its methods: {lacking}"
+                help_ = "add the methods here, or include less"
+                yield at_value(policy.document, path, "include-exceeds-methods", message, help=help_)
