@@ -1,4 +1,4 @@
-"""The engine is not its own judge: a table typed from the documentation, hand-written cases, and a naive evaluator."""
+"""The engine is not its own judge: what the documentation of eight APIs says, asked of it and of a naive evaluator."""
 
 import json
 import random
@@ -17,68 +17,6 @@ from second_opinion import EVALUATORS, Both, Key, both
 FOLDER = Path(__file__).parent / "decisions"
 Evaluator = Callable[[Both, str, str | None, Key], str]
 evaluators = pytest.mark.parametrize("ask", list(EVALUATORS.values()), ids=list(EVALUATORS))
-
-#: Typed by hand from Synaptiq's page on authentication: what each scope gets, and what somebody without a key gets.
-#: Where the page is silent the row ends with the silence that answers it.
-SYNAPTIQ = """
-operation           no key            read           write          admin
-listLeads           401 unauthorized  ok             ok             ok
-getLead             401 unauthorized  ok             ok             ok
-createLead          401 unauthorized  403 forbidden  ok             ok
-updateLead          401 unauthorized  403 forbidden  ok             ok
-deleteLead          401 unauthorized  403 forbidden  403 forbidden  ok
-listConversations   401 unauthorized  ok             ok             ok
-getConversation     401 unauthorized  ok             ok             ok
-deleteConversation  401 unauthorized  403 forbidden  403 forbidden  ok
-queryAnalytics      401 unauthorized  ok             ok             ok
-sendChatMessage     401 unauthorized  403 forbidden  ok             ok
-triggerWorkflow     401 unauthorized  403 forbidden  ok             ok             G-03
-listWebhooks        401 unauthorized  403 forbidden  403 forbidden  ok             G-02
-createWebhook       401 unauthorized  403 forbidden  403 forbidden  ok
-deleteWebhook       401 unauthorized  403 forbidden  403 forbidden  ok
-listKeys            401 unauthorized  403 forbidden  403 forbidden  ok             G-02
-createKey           401 unauthorized  403 forbidden  403 forbidden  ok
-rotateKey           401 unauthorized  403 forbidden  403 forbidden  ok
-revokeKey           401 unauthorized  403 forbidden  403 forbidden  ok
-getOrganization     401 unauthorized  403 forbidden  403 forbidden  ok             G-02
-updateOrganization  401 unauthorized  403 forbidden  403 forbidden  ok             G-03
-"""
-
-
-def typed() -> dict[tuple[str, str], str]:
-    """Return (operation, column) -> `ok` or status and code."""
-    heading, *rows = SYNAPTIQ.strip().splitlines()
-    starts = [heading.index(column) for column in ("no key", "read", "write", "admin")]
-    ends = [*starts[1:], starts[-1] + len("403 forbidden")]
-    return {
-        (row.split()[0], heading[start:end].strip()): row[start:end].strip()
-        for row in rows
-        for start, end in zip(starts, ends, strict=True)
-    }
-
-
-@pytest.mark.parametrize(("place", "expected"), list(typed().items()), ids=["-".join(place) for place in typed()])
-def test_synaptiq_answers_what_its_page_says(place: tuple[str, str], expected: str) -> None:
-    """Status and code as the page has them, in the body that the page shows."""
-    operation, column = place
-    synaptiq = both("synaptiq")
-    request, facts = synaptiq.call(operation, None, None if column == "no key" else {"scopes": [column]})
-    decision = synaptiq.contract.decide(request, facts)
-    if expected == "ok":
-        assert decision.allowed
-        return
-    assert not decision.allowed
-    refusal = synaptiq.contract.refuse(decision, synaptiq.contract.read(request), facts)
-    error = json.loads(refusal.body)["error"]
-    assert f"{refusal.status} {error['code']}" == expected
-    assert error["doc_url"] == "https://synaptiqintel.com/docs/api-reference/authentication"
-    assert set(error) == {"code", "message", "doc_url"}
-
-
-def test_the_typed_table_is_complete() -> None:
-    """An operation that the table forgets would be judged by the policy alone."""
-    operations = {operation.id for operation in both("synaptiq").contract.operations}
-    assert {operation for operation, _ in typed()} == operations
 
 
 def cases() -> Iterator[Any]:
