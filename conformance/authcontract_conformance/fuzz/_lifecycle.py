@@ -36,7 +36,7 @@ from ._facade import Facade, Over
 from ._hypothesis import quiet
 from ._search import Shrinking, outcome
 
-EXAMPLES: Final = 25
+EXAMPLES: Final = 40
 STEPS: Final = 10
 #: Keys of one sequence, and keys asked after one step: each is a request.
 KEYS: Final = 5

@@ -23,12 +23,26 @@ from ._corpus import corpus
 from ._facade import Facade, Over
 from ._schemathesis import Generated
 from ._search import search
-from ._variants import EMPTY, IN_QUERY, METHODS, NEAR, PATHS, SHOWINGS, Draw, Holder, Lines, Showing, draws, one_by_one
+from ._variants import (
+    BODIES,
+    EMPTY,
+    IN_QUERY,
+    METHODS,
+    NEAR,
+    PATHS,
+    SHOWINGS,
+    Draw,
+    Holder,
+    Lines,
+    Showing,
+    draws,
+    one_by_one,
+)
 
 #: What is known of a generated request: nothing of its object and its body.
 UNKNOWN_WORLD: Final = Reality(object="unknown", body="unknown", key_state_conflict="unknown")
 #: Values drawn for one kind of credential: enough to meet each operation of a usual specification many times.
-EXAMPLES: Final = 150
+EXAMPLES: Final = 100
 #: Without a clock that moves, each may have to wait for quota.
 CAREFUL_EXAMPLES: Final = 25
 
@@ -52,10 +66,11 @@ def requests_with(holder: Holder) -> Callable[[World, Facade], Judgement]:
         sender = _Sender(world, facade, holder)
         examples = EXAMPLES if "clock" in world.settings.capabilities else CAREFUL_EXAMPLES
         query = world.settings.disposable
+        with_body = next((index for index, generated in enumerate(candidates) if generated.body), 0)
         found = search(
             draws(len(candidates), holder, query=query),
             lambda draw: sender.judge(candidates[draw.request], draw),
-            first=(*_plainest(candidates), *one_by_one(holder, query=query)),
+            first=(*_plainest(candidates), *one_by_one(holder, query=query, with_body=with_body)),
             seed=world.random.getrandbits(32),
             examples=examples,
         )
@@ -100,6 +115,8 @@ class _Sender:
 
     def judge(self, generated: Generated, draw: Draw) -> Judgement:
         """Send one draw."""
+        if draw.body:
+            generated = replace(generated, mode="negative", body=BODIES[draw.body](generated.body))
         operation = _operation(self._world, generated)
         credential = self._credential(operation, draw)
         probe = self._probe(generated, draw, credential, draw.showing)
@@ -158,7 +175,7 @@ class _Sender:
             content = (((b"Content-Length",), (str(len(generated.body)).encode(),)),)
             if generated.media_type is not None:
                 content += (((b"Content-Type",), (generated.media_type.encode("latin-1"),)),)
-        changes = (showing.label if credential is not None else draw.empty, draw.path, draw.method)
+        changes = (showing.label if credential is not None else draw.empty, draw.path, draw.method, draw.body)
         return Probe(
             method=METHODS[draw.method](generated.method.encode()),
             target=(PATHS[draw.path](path), *((b"?", *query) if query else ())),

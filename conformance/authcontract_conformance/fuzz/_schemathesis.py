@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -128,7 +129,8 @@ class Schemas:
         for name, value in headers:
             lines.setdefault(name.lower(), []).append(value)
         with undisturbed():
-            case = operation.Case()
+            named = re.findall(r"\{([^{}]+)\}", operation.path)
+            case = operation.Case(path_parameters=dict.fromkeys(named, "any"))
             response = schemathesis.Response(
                 status_code=status,
                 headers=lines,

@@ -97,6 +97,11 @@ METHODS: Final[Mapping[str, Mutation]] = {
     "lower case": lambda method: method.lower(),
     "PROPFIND": lambda _: b"PROPFIND",
 }
+BODIES: Final[Mapping[str, Mutation]] = {
+    "": lambda body: body,
+    "a body cut off": lambda body: body[:-1],
+    "a body of one brace": lambda body: b"{" if body else b"",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +119,7 @@ class Draw:
     near: int = 0
     path: str = ""
     method: str = ""
+    body: str = ""
 
 
 Change: TypeAlias = Mapping[str, Any]
@@ -122,6 +128,7 @@ _BENT: Final[tuple[Change, ...]] = (
     _AS_IT_IS,
     *({"path": path} for path in PATHS if path),
     *({"method": method} for method in METHODS if method),
+    *({"body": body} for body in BODIES if body),
 )
 
 
@@ -146,7 +153,7 @@ def draws(size: int, holder: Holder, *, query: bool) -> st.SearchStrategy[Draw]:
     )
 
 
-def one_by_one(holder: Holder, *, query: bool) -> tuple[Draw, ...]:
-    """Return the simplest request with one thing done to it at a time."""
+def one_by_one(holder: Holder, *, query: bool, with_body: int) -> tuple[Draw, ...]:
+    """Return the simplest request, or the simplest with a body, with one thing done to it at a time."""
     changes = (*_shown(holder, query=query)[1:], *_BENT[1:])
-    return tuple(Draw(request=0, **change) for change in changes)
+    return tuple(Draw(request=with_body if "body" in change else 0, **change) for change in changes)
