@@ -257,7 +257,7 @@ def test_a_slip_in_meaning_is_refused_where_it_stands(name: str) -> None:
 @pytest.mark.parametrize(
     ("contract", "policy", "specification"),
     [
-        ("harbour", (), (("https://api.harbour.example", "https://{where}.harbour.example"),)),
+        ("harbour", (), (("{url: https://api.", "{url: 'https://{where}.harbour.example', x-was: https://api."),)),
         ("roles", (), (("https://api.draftboard.example", "/"),)),
         (
             "roles",

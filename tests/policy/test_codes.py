@@ -313,6 +313,7 @@ SLIPS = (
     Slip(
         code="specification-silent",
         policy=(("requires: any key, operations: [quoteRates]", "requires: as specified, operations: [quoteRates]"),),
+        specification=(("security: [{token: []}]\n", ""),),
         underlined="as specified",
         message="the specification does not say what `POST /rates` (`quoteRates`) requires",
         help="name it in a row of its own",
@@ -560,8 +561,8 @@ SLIPS = (
     ),
     Slip(
         code="parameter",
-        specification=(("        in: path\n", ""),),
-        underlined="name: id",
+        specification=(("name: id, in: path,", "name: id,"),),
+        underlined='{$ref: "#/components/parameters/ShipmentId"}',
         message="a parameter needs a `name` and says where it is `in`",
     ),
     Slip(
@@ -572,20 +573,20 @@ SLIPS = (
     ),
     Slip(
         code="server",
-        specification=(("  - url: https://api", "  - uri: https://api"),),
-        underlined="uri: https://api.harbour.example",
+        specification=(("  - {url: https://api", "  - {uri: https://api"),),
+        underlined="{uri: https://api.harbour.example, description: Live.}",
         message="a server needs a `url`",
     ),
     Slip(
         code="reference-not-found",
-        specification=(("                type: object\n", "                $ref: '#/info/titel'\n"),),
+        specification=(('"#/components/schemas/NewLabel"', "'#/info/titel'"),),
         underlined="'#/info/titel'",
         message="`#/info/titel` names nothing in this file",
         help="did you mean `title`?",
     ),
     Slip(
         code="reference-elsewhere",
-        specification=(("                type: object\n", "                $ref: other.yaml#/x\n"),),
+        specification=(('"#/components/schemas/NewLabel"', "other.yaml#/x"),),
         underlined="other.yaml#/x",
         message="`other.yaml#/x` lies outside this file",
         help="bundle the specification into one file first",

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 ROOT = Path(__file__).parents[3]
 SYNAPTIQ = ROOT / "policy" / "synaptiq.yaml"
-ROLES = ROOT / "tests" / "policy" / "contracts" / "roles.yaml"
+ROLES = ROOT / "tests" / "contracts" / "roles.yaml"
 SCHEMA = json.loads((ROOT / "policy" / "authcontract_policy" / "diagnostics.schema.json").read_text("utf-8"))
 
 
@@ -23,7 +23,7 @@ def broken(tmp_path: Path) -> Path:
     """Return a policy with one slip."""
     file = tmp_path / "broken.yaml"
     file.write_text(ROLES.read_text("utf-8").replace("requires: editor", "requires: editr"), "utf-8")
-    (tmp_path / "roles.openapi.yaml").write_bytes(ROLES.with_name("roles.openapi.yaml").read_bytes())
+    (tmp_path / "draftboard.openapi.yaml").write_bytes(ROLES.with_name("draftboard.openapi.yaml").read_bytes())
     return file
 
 
