@@ -43,7 +43,7 @@ from authcontract_conformance.faults import FAULTS
 from authcontract_conformance.reference import CORRECT, Message, Seams, Server
 from authcontract_conformance.reference._http import read_head
 from authcontract_engine import Contract, KeyRecord
-from authcontract_policy import Loaded, alternatives, load
+from authcontract_policy import Algorithm, Loaded, alternatives, load
 
 ROOT = Path(__file__).parent.parent
 POLICIES: Mapping[str, Path] = {
@@ -156,16 +156,20 @@ class Conversation:
     capabilities: frozenset[str] = frozenset({"clock", "key management", "second organisation", "plaintext port"})
     #: True: no silence excuses anything.
     confirmed: bool = False
+    #: None: each limit counts as its policy says.
+    algorithm: Algorithm | None = None
     exchanges: list[Exchange] = field(default_factory=list)
     vault: Vault = field(default_factory=Vault)
     server: Server = field(init=False)
     settings: Settings = field(init=False)
     _keyring: Keyring = field(init=False)
+    #: Name of a connection -> its number; a probe without a name has one of its own.
+    _connections: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Start the server in memory, its clock frozen."""
         compiled = contract(self.name)
-        self.server = Server(compiled, seams=self.seams)
+        self.server = Server(compiled, seams=self.seams, algorithm=self.algorithm)
         self.server.clock.freeze()
         self._keyring = Keyring(compiled, _Keys(self.server), self.vault, seed=1)
         self.settings = Settings(
@@ -233,6 +237,8 @@ class Conversation:
             case Advance(seconds=seconds) | Wait(seconds=seconds):
                 self.server.clock.advance(seconds)
                 return None
+            case Acquire(need=need) if need.state == "expired":
+                return self._expired(need, case)
             case Acquire(need=need):
                 return _at_once(self._keyring.acquire(need, case))
             case Rotate(key=key):
@@ -246,6 +252,15 @@ class Conversation:
                 self._keyring.keep(Issued(record, value.encode()))
                 return Key(record, need)
 
+    def _expired(self, need: Need, case: str) -> Key:
+        """Rotate a key away and let its grace pass."""
+        key = _at_once(self._keyring.acquire(replace(need, state="active", own=True), case))
+        _at_once(self._keyring.rotate(key))
+        record = self.vault.record(key.id)
+        assert record is not None
+        self.server.clock.advance((record.grace or 0.0) + 1.0)
+        return key
+
     def send(self, probe: Probe) -> Exchange:
         """Return what the server, or the canned answer in its place, says."""
         data = self.vault.message(probe, "target")
@@ -255,6 +270,9 @@ class Conversation:
             body=body,
             scheme="https" if probe.channel == "tls" else "http",
             environment=probe.environment if self.settings.contract.policy.base_url.dimension else None,
+            connection=self._connections.setdefault(
+                probe.connection or f"request {len(self.exchanges)}", len(self._connections)
+            ),
         )
         answer = self.server.serve(message)
         exchange = Exchange(

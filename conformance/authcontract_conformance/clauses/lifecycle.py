@@ -12,10 +12,11 @@ from authcontract_policy import Dimension, Operation
 from authcontract_conformance._clause import Capability, Case, Clause, Steps
 from authcontract_conformance._exchange import Acquire, Advance, Exchange, Key, Need, Probe, Wait
 from authcontract_conformance._management import create, operation_for, revoke, rotate
+from authcontract_conformance._needs import describe
 from authcontract_conformance._oracle import broken, describe_exchange
 from authcontract_conformance._patterns import protected, reading_operation
 from authcontract_conformance._verdict import PASSED, Basis, Evidence, Judgement, Level, fail, inconclusive
-from authcontract_conformance._world import Asking, Item, World
+from authcontract_conformance._world import Asking, Ended, Item, World
 
 #: So many refusals in a row, on two connections, before a dead key is believed to be dead (a cache may flap).
 REFUSALS = 20
@@ -43,10 +44,8 @@ class _Subject:
         """Ask with the key, on each connection, so that whatever remembers a key remembers it; None if accepted."""
         for connection in CONNECTIONS:
             exchange: Exchange = yield self.probe(label, connection, key)
-            if exchange.broken:
-                return inconclusive(broken(exchange))
             if not exchange.succeeded:
-                return fail(self.world.expect(exchange.probe).evidence(exchange), label)
+                return _refused(self.world, exchange, label)
         return None
 
     def dead(self, label: str, key: Key | None = None) -> Asking[Judgement | None]:
@@ -61,12 +60,31 @@ class _Subject:
         return None
 
 
-def _subject(world: World) -> Asking[_Subject]:
-    """Return a key of its own that reads an object and has just been used."""
+def _refused(world: World, exchange: Exchange, reason: str) -> Judgement:
+    """Judge an answer to a key that lives and was not served: a failure only if it is about the key."""
+    if exchange.broken:
+        return inconclusive(broken(exchange))
+    if exchange.status not in world.refusals:
+        return inconclusive(f"the key got through, but the request was answered {describe_exchange(exchange)}")
+    return fail(world.expect(exchange.probe).evidence(exchange), reason)
+
+
+def _issued(world: World) -> Asking[_Subject]:
+    """Return a key of its own that has just been issued, with an object to read."""
     operation = reading_operation(world)
     item = yield from world.item(operation)
     key: Key = yield Acquire(world.need(operation, own=True))
     return _Subject(world, operation, item, key)
+
+
+def _subject(world: World) -> Asking[_Subject]:
+    """Return a key of its own that reads an object and has just been used; ends the case where it does not work."""
+    subject = yield from _issued(world)
+    yield from _settle(world)
+    alive = yield from subject.lives("before anything is done to it")
+    if alive is not None:
+        raise Ended(inconclusive(f"calibration: the key did not work before: {alive.reason}"))
+    return subject
 
 
 def _settle(world: World) -> Asking[None]:
@@ -80,15 +98,13 @@ def _first(*judgements: Judgement | None) -> Judgement:
 
 
 def _life_1(world: World) -> Steps:
-    subject = yield from _subject(world)
+    subject = yield from _issued(world)
     exchange: Exchange = yield subject.probe("a key just issued")
-    if exchange.broken:
-        return inconclusive(broken(exchange))
     if not exchange.succeeded:
         yield from _settle(world)
         late: Exchange = yield subject.probe("a key just issued, after the time that it may take")
         if not late.succeeded:
-            return fail(world.expect(late.probe).evidence(late), "a new key does not work")
+            return _refused(world, late, "a new key does not work")
     return (yield from _keeps_scope(world, subject.key, "a key just issued"))
 
 
@@ -176,7 +192,7 @@ def _needs(world: World) -> tuple[Need, ...]:
 
 def _life_3(world: World) -> Iterable[Case]:
     for need in _needs(world):
-        yield Case(f"a rotated key with {' + '.join(sorted(need.scopes)) or need.kind}", partial(_keeps_rights, need))
+        yield Case(f"a rotated {describe(need)}", partial(_keeps_rights, need))
 
 
 def _rotation(world: World) -> Rule:
@@ -191,7 +207,6 @@ def _grace(world: World, old: Key) -> float:
 
 def _life_4(world: World) -> Steps:
     subject = yield from _subject(world)
-    yield from subject.lives("before rotation")
     new = yield from rotate(world, subject.key)
     yield from _settle(world)
     early = yield from subject.lives("the old key right after rotation")
@@ -230,9 +245,6 @@ def _life_6(world: World) -> Steps:
 
 def _life_7(world: World) -> Steps:
     subject = yield from _subject(world)
-    alive = yield from subject.lives("before it is revoked")
-    if alive is not None:
-        return inconclusive("calibration: the key did not work before")
     yield from revoke(world, subject.key)
     yield from _settle(world)
     over = yield from subject.dead("the key after it was revoked")
