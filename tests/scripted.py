@@ -75,6 +75,13 @@ def saying(*pieces: bytes, times: int = 1) -> Script:
     return script
 
 
+async def blurting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer whatever comes as one who speaks HTTP and got something else."""
+    await reader.read(1)
+    writer.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+    await writer.drain()
+
+
 async def hanging(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
     """Read and say nothing, for ever."""
     while await reader.read(65536):

@@ -118,7 +118,6 @@ class Run:
             pools=connected.pools,
             keyring=self.keyring,
             clock=connected.clock,
-            passive=[clause for clause in self.clauses if clause.passive],
             emit=emit,
             findings=self.findings,
             budget=options.budget,
@@ -181,6 +180,7 @@ class Run:
         judgement = await calibration(self.driver, World(self.settings, "calibration"))
         if judgement is not None:
             raise SetupError(self.vault.hide_text(judgement))
+        self.driver.look_with(clause for clause in self.clauses if clause.passive)
 
     async def _prepare(self) -> None:
         """Let keys expire now, before anything depends on the clock."""

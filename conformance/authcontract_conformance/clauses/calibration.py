@@ -20,35 +20,37 @@ async def calibration(driver: Driver, world: World) -> str | None:
     """Return why nothing can be judged, or None once one key has read something."""
     context = Context(clause="calibration", subject="", world=world)
     try:
-        tried = await _try(driver, world, context)
-        if tried and "clock" in world.settings.capabilities:
+        trouble = await _try(driver, world, context)
+        if trouble is not None and "clock" in world.settings.capabilities:
             await driver.perform(Wait(seconds=PATIENCE), context)
-            tried = await _try(driver, world, context)
+            trouble = await _try(driver, world, context)
     except Stopped as stopped:
         return str(stopped)
     except Ended as ended:
         return ended.judgement.reason
-    if not tried:
-        return None
-    more = f"; and {len(tried) - SHOWN} more like this" if len(tried) > SHOWN else ""
-    return "the credentials do not work: " + "; ".join(tried[:SHOWN]) + more
+    return trouble
 
 
-async def _try(driver: Driver, world: World, context: Context) -> tuple[str, ...]:
-    """Return what each key was told, or nothing once one was accepted."""
+async def _try(driver: Driver, world: World, context: Context) -> str | None:
+    """Return what each key was told, or None once one was accepted."""
     operation = reading_operation(world)
-    tried = []
+    refused, other = [], []
     for environment in world.settings.environments:
         for need in world.access.sufficient(operation, environment):
             try:
                 key: Key = await driver.perform(Acquire(need), context)
                 exchange = await driver.send(world.request(operation, key, label="calibration"), context)
             except Ended as ended:
-                tried.append(ended.judgement.reason)
+                other.append(ended.judgement.reason)
                 continue
             if exchange.succeeded or exchange.status == NOT_FOUND:  # accepted; the object need not be there
-                return ()
+                return None
             if not exchange.answered:
-                raise Stopped(f"the target does not answer: {exchange.problem}")
-            tried.append(broken(exchange) if exchange.broken else f"key {key.id}: {describe_exchange(exchange)}")
-    return tuple(dict.fromkeys(tried)) or ("no key to try",)
+                raise Stopped(broken(exchange))
+            if exchange.broken:
+                other.append(broken(exchange))
+            else:
+                refused.append(f"key {key.id}: {describe_exchange(exchange)}")
+    told = [*dict.fromkeys((*refused, *other))] or ["there is no key to try"]
+    more = f"; and {len(told) - SHOWN} more like this" if len(told) > SHOWN else ""
+    return ("the credentials do not work: " if refused else "") + "; ".join(told[:SHOWN]) + more

@@ -12,6 +12,8 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
+from authcontract_policy import Operation
+
 from authcontract_conformance._clause import Case, Clause, Property
 from authcontract_conformance._events import CaseJudged, Event, Trouble
 from authcontract_conformance._exchange import (
@@ -85,7 +87,6 @@ class Driver:
         pools: Mapping[tuple[str, str | None], Pool],
         keyring: Keyring,
         clock: Clock,
-        passive: Iterable[Clause],
         emit: Callable[[Event], None],
         findings: Findings,
         budget: Budget,
@@ -99,7 +100,8 @@ class Driver:
         self._pools = pools
         self._keyring = keyring
         self._clock = clock
-        self._passive = tuple(passive)
+        #: Clauses that look at every exchange, once the run judges.
+        self._passive: tuple[Clause, ...] = ()
         self._emit = emit
         self._findings = findings
         self._budget = budget
@@ -112,6 +114,10 @@ class Driver:
         managed_by = settings.contract.policy.keys.managed_by
         #: Operations whose responses show a new key.
         self._key_makers = {managed_by.create, managed_by.rotate} - {None} if managed_by is not None else set()
+
+    def look_with(self, passive: Iterable[Clause]) -> None:
+        """Show every exchange to these clauses from now on: until a key works nothing that is seen proves anything."""
+        self._passive = tuple(passive)
 
     # --- cases -----------------------------------------------------------------------------------------------------
 
@@ -260,17 +266,24 @@ class Driver:
         A key that a case wants for itself is created where that can be, so that declared keys are spent on nothing.
         """
         world = context.world
-        operation = operation_for(world, "create")
-        creates = operation is not None and not self._keyring.endless and need.state in ("active", "revoked")
-        if not creates or (not need.own and self._keyring.has(need)):
+        operation = self._creator(need, world)
+        if operation is None or (not need.own and self._keyring.has(need)):
             return await self._keyring.acquire(need, world.case)
-        assert operation is not None  # noqa: S101  part of `creates`
         key, _ = await self.follow(create(world, operation, replace(need, state="active")), context)
         self._created.append(key)
         if need.state == "revoked":
             await self.follow(revoke(world, key), context)
         self._keyring.share(need, key)
         return key
+
+    def _creator(self, need: Need, world: World) -> Operation | None:
+        """Return the operation that can create such a key, if there is already a key that may call it."""
+        operation = operation_for(world, "create")
+        if operation is None or self._keyring.endless or need.state not in ("active", "revoked"):
+            return None
+        manager = world.access.strongest(operation, need.environment)
+        there = manager is not None and self._keyring.has(replace(manager, organisation=need.organisation))
+        return operation if there else None
 
     async def tidy(self) -> None:
         """Revoke the keys that the run created and that still live; what cannot be revoked is said."""
