@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +21,7 @@ from authcontract_policy import (
     selector,
 )
 
-from ._values import Charge, KeyRecord
+from ._values import UNKNOWN, Charge, KeyRecord, Unknown
 
 if TYPE_CHECKING:
     from ._reading import Reading
@@ -87,6 +87,15 @@ class Charges:
         """Return the limits that count an operation, or whatever leads to none."""
         names = self._general if operation is None else self._names[operation.id]
         return tuple(self._limits[name] for name in names)
+
+    def refusing(self, operation: Operation | None, key: KeyRecord | Unknown | None) -> Iterator[str]:
+        """Yield the limits that may refuse a request for an operation, or one that leads to none, by such a key."""
+        for limit in self.counting(operation):
+            amounts = limit.requests or limit.concurrent
+            if amounts is not None:
+                found = amounts.values() if key is UNKNOWN else (amounts.lookup(_headings(key)),)
+                if any(amount not in (None, "unlimited") for amount in found):
+                    yield limit.name
 
     def price(self, operation: Operation | None, method: str) -> Price:
         """Return what a request for an operation costs, or one that leads to none."""

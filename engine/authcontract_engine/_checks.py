@@ -12,13 +12,14 @@ from ._decisions import Decisions
 from ._life import state
 from ._reading import Reading
 from ._scope import ScopeCheck
+from ._syntax import METHODS
 from ._values import UNKNOWN, Body, Decision, Facts, KeyState, Object, Reservation
 
-#: RFC 9110 section 9.3 and RFC 5789; TRACE and CONNECT are nothing that an API serves.
-METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
 #: The checks that look at facts; the others look at the request alone, and pass where its reading is clear.
 FACTUAL: Final = frozenset({Check.KEY, Check.LIMIT, Check.SCOPE, Check.BODY, Check.OBJECT})
-_DEAD: Final[Mapping[KeyState, Cause]] = {KeyState.REVOKED: Cause.REVOKED, KeyState.EXPIRED: Cause.EXPIRED}
+#: Members of an enumeration, looked up once: at run time each look costs as much as a check.
+_ACTIVE, _GRACE, _REVOKED = KeyState.ACTIVE, KeyState.GRACE, KeyState.REVOKED
+_INVALID, _OWN, _ABSENT = Body.INVALID, Object.OWN, Object.ABSENT
 
 CheckFunction: TypeAlias = Callable[[Reading, Facts], Decision | None]
 
@@ -76,9 +77,9 @@ class Checks:
             return self._refusal(operation, Cause(presented.state))
         if key is None or key is UNKNOWN or key.digest != presented.digest:
             return self._refusal(operation, Cause.UNKNOWN)
-        dead = _DEAD.get(state(key, facts.now))
-        if dead is not None:
-            return self._refusal(operation, dead)
+        life = state(key, facts.now)
+        if life is not _ACTIVE and life is not _GRACE:
+            return self._refusal(operation, Cause.REVOKED if life is _REVOKED else Cause.EXPIRED)
         if self._by_host and key.environment != reading.request.environment:
             return self._refusal(operation, Cause.WRONG_ENVIRONMENT)
         return None
@@ -106,16 +107,14 @@ class Checks:
         return self._scopes.lacking(reading.operation, key, facts.object_kind)
 
     def _body(self, reading: Reading, facts: Facts) -> Decision | None:
-        return self._refusal(reading.operation, Cause.INVALID_BODY) if facts.body is Body.INVALID else None
+        return self._refusal(reading.operation, Cause.INVALID_BODY) if facts.body is _INVALID else None
 
     def _object(self, reading: Reading, facts: Facts) -> Decision | None:
         operation, found = reading.operation, facts.object
         if operation is None:
             return None
-        if found is Object.ABSENT:
-            return self._refusal(operation, Cause.UNKNOWN_OBJECT)
-        if found is Object.FOREIGN:
-            return self._refusal(operation, Cause.FOREIGN_OBJECT)
+        if found is not _OWN and found is not UNKNOWN:
+            return self._refusal(operation, Cause.UNKNOWN_OBJECT if found is _ABSENT else Cause.FOREIGN_OBJECT)
         return self._refusal(operation, Cause.KEY_STATE) if facts.key_state_conflict is True else None
 
     # --- what a check may say where a fact is unknown ----------------------------------------------------------------
@@ -131,7 +130,8 @@ class Checks:
             case Check.KEY if facts.key is UNKNOWN and reading.presented.digest and not reading.asks_for_methods:
                 return {None, *(self._refusal(operation, cause) for cause in self._of_unknown_keys())}
             case Check.LIMIT if facts.usage is UNKNOWN:
-                return {None, *(self._refusal(operation, Cause.THROTTLED, name) for name in self._refusing(operation))}
+                names = self._charges.refusing(operation, facts.key if reading.presented.state == "key" else None)
+                return {None, *(self._refusal(operation, Cause.THROTTLED, name) for name in names)}
             case Check.LIMIT if facts.usage is not None and facts.usage is not UNKNOWN and not facts.usage.admitted:
                 return {self._refusal(operation, Cause.THROTTLED, name) for name in _refused_by(facts.usage)}
             case Check.SCOPE if operation is not None:
@@ -148,13 +148,6 @@ class Checks:
         yield from (Cause.UNKNOWN, Cause.EXPIRED, Cause.REVOKED)
         if self._by_host:
             yield Cause.WRONG_ENVIRONMENT
-
-    def _refusing(self, operation: Operation | None) -> Iterable[str]:
-        """Yield the limits that may refuse an operation, or what leads to none."""
-        for limit in self._charges.counting(operation):
-            amounts = limit.requests or limit.concurrent
-            if amounts is not None and any(amount != "unlimited" for amount in amounts.values()):
-                yield limit.name
 
     def _of_objects(self, operation: Operation, facts: Facts) -> set[Decision | None]:
         conflict = facts.key_state_conflict

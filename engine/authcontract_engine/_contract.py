@@ -68,14 +68,18 @@ class Contract:
         #: Every check with its function, in the order of the policy.
         self.checks: tuple[tuple[Check, CheckFunction], ...] = self._checks.table
         order = [check for check, _ in self.checks]
-        before_limit = order[: order.index(Check.LIMIT)]
-        self._pipeline = tuple(function for _, function in self.checks)
-        self._factual = tuple(function for check, function in self.checks if check in FACTUAL)
-        self._before_limit = tuple(function for check, function in self.checks if check in before_limit)
+        before_limit = frozenset(order[: order.index(Check.LIMIT)])
+        self._pipeline = self._functions(frozenset(order))
+        self._factual = self._functions(FACTUAL)
+        self._before_limit = self._functions(before_limit)
+        self._factual_before_limit = self._functions(before_limit & FACTUAL)
         self._uncharged = frozenset(cause for cause, check in CHECK_OF.items() if check in before_limit)
 
     def __repr__(self) -> str:
         return f"Contract({self.policy.document.file}, {len(self.operations)} operations)"
+
+    def _functions(self, chosen: frozenset[Check]) -> tuple[CheckFunction, ...]:
+        return tuple(function for check, function in self.checks if check in chosen)
 
     def base_path(self, environment: str | None = None) -> str:
         """Return the path of the base URL, without a slash at its end."""
@@ -84,7 +88,8 @@ class Contract:
     def decide(self, request: Request | Reading, facts: Facts) -> Decision:
         """Say what the contract says of a request, all facts known; whatever the request holds, this never raises."""
         reading = request if isinstance(request, Reading) else self.read(request)
-        refusal = self._checks.refused(self._factual if reading.clear else self._pipeline, reading, facts)
+        checks = self._factual if reading.clear else self._pipeline
+        refusal = self._checks.refused(checks, reading, facts)
         return self._allowed(reading, facts) if refusal is None else refusal
 
     def possible(self, request: Request | Reading, facts: Facts) -> frozenset[Decision]:
@@ -108,7 +113,8 @@ class Contract:
 
         An OPTIONS that is no operation of its own needs no key, so no key pays for it.
         """
-        if self._checks.refused(self._before_limit, reading, Facts(key=key, now=now)) is not None:
+        checks = self._factual_before_limit if reading.clear else self._before_limit
+        if self._checks.refused(checks, reading, Facts(now, key)) is not None:
             return ()
         operation, method = reading.operation, reading.request.method
         if reading.presented.state != "key" or reading.asks_for_methods:

@@ -5,24 +5,32 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from authcontract_policy import Bound, Keys, Kind, SentAs
 
-State: TypeAlias = Literal["missing", "malformed", "conflicting", "key"]
-Lines: TypeAlias = tuple[tuple[bytes, bytes], ...]
+from ._lean import lean
+from ._syntax import Fields
 
-_OWS: Final = b" \t"
+State: TypeAlias = Literal["missing", "malformed", "conflicting", "key"]
+
 #: Characters of a key that a masked form may show at its end.
 SHOWN: Final = 4
 #: Visible ASCII without the comma, which joins field values (RFC 9110 section 5.3).
-_KEY: Final = bytes(code for code in range(0x21, 0x7F) if code != ord(","))
+_KEY: Final = rb"[!-+\--~]+"
+#: Whitespace around a field value does not belong to it (RFC 9110 section 5.5).
+_PADDED: Final = rb"[ \t]*%b[ \t]*"
+#: No whitespace, so that no value takes long to be refused.
+_BASE64: Final = rb"([A-Za-z0-9+/=]+)"
+_ENCODED: Final = re.compile(r"base64\((.*)\)")
 
 
-class Presented(NamedTuple):
+@lean(frozen=True, slots=True)
+class Presented:
     """What a request shows of a key, without the key itself."""
 
     state: State
@@ -39,6 +47,8 @@ class Presented(NamedTuple):
         return f"{self.prefix}****{tail}" if self.prefix or tail else ""
 
 
+#: No key is empty.
+_NOTHING: Final = b""
 MISSING: Final = Presented("missing")
 MALFORMED: Final = Presented("malformed")
 CONFLICTING: Final = Presented("conflicting")
@@ -50,109 +60,112 @@ class Presentation:
     def __init__(self, keys: Keys) -> None:
         ways = [_Way.of(sent_as) for sent_as in keys.sent_as]
         self._headers = _by_name(way for way in ways if way.carrier == "header")
-        self._queries = _by_name(way for way in ways if way.carrier == "query")
+        self._parameters = _by_name(way for way in ways if way.carrier == "query")
         self._formats = tuple(form for kind in keys.kinds.values() for form in _formats(kind))
 
-    def read(self, names: list[bytes], lines: Lines, query: bytes) -> Presented:
-        """Return what is presented; `names` are those of the lines, in lower case.
+    def read(self, fields: Fields, query: bytes) -> Presented:
+        """Return what is presented.
 
         Two credentials are conflicting whatever they are worth, also where one line carries both, joined by a comma as
         proxies do; only where different carriers show the same key does it count as one.
         """
-        keys: list[bytes | None] = []
-        for name, ways in self._headers.items():
-            found = names.count(name)
-            if found > 1:
-                return CONFLICTING
+        shown: bytes | None = _NOTHING
+        for name, ways in self._headers:
+            found = fields.names.count(name)
             if found:
-                value = lines[names.index(name)][1].strip(_OWS)
+                value = fields.values[fields.names.index(name)]
                 key = _key(ways, value)
-                if key is None and sum(_key(ways, part.strip(_OWS)) is not None for part in value.split(b",")) > 1:
+                if found > 1 or shown not in (_NOTHING, key) or (key is None and _joined(ways, value)):
                     return CONFLICTING
-                keys.append(key)
-        for name, ways in self._queries.items():
+                shown = key
+        for name, ways in self._parameters:
             values = [value for each, value in _pairs(query) if each == name]
-            if len(values) > 1:
-                return CONFLICTING
-            keys += [_key(ways, value) for value in values]
-        if not keys:
-            return MISSING
-        if len(keys) > 1 and len(set(keys)) > 1:
-            return CONFLICTING
-        return self._judged(keys[0])
+            if values:
+                key = _key(ways, values[0])
+                if shown not in (_NOTHING, key) or len(values) > 1:
+                    return CONFLICTING
+                shown = key
+        return MISSING if shown is _NOTHING else self._judged(shown)
 
     def _judged(self, key: bytes | None) -> Presented:
         """Return what a key is before look-up: one with a prefix that nobody documents is a key nobody issued."""
         if key is None:
             return MALFORMED
-        prefix = None
+        for form in self._formats:
+            if form.fits(key):
+                return Presented("key", hashlib.sha256(key).hexdigest(), form.shown, key[-SHOWN:])
         for form in self._formats:
             if key.startswith(form.prefix):
-                if form.fits(key):
-                    return Presented("key", hashlib.sha256(key).hexdigest(), form.shown, key[-SHOWN:])
-                prefix = form.shown
-        return Presented("key") if prefix is None else Presented("malformed", None, prefix)
+                return Presented("malformed", None, form.shown)
+        return Presented("key")
 
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """One documented way of sending, taken apart."""
+    """One documented way of sending."""
 
     carrier: Literal["header", "query"]
+    #: In lower case where case does not count.
     name: bytes
-    #: Auth-scheme in lower case, or empty.
-    scheme: bytes
-    #: What stands around the key.
-    before: bytes
-    after: bytes
-    #: What stands around the key inside base64; None: it is sent plainly.
-    encoded: tuple[bytes, bytes] | None
+    #: Of the whole value, the key or what encodes it as its group.
+    pattern: re.Pattern[bytes]
+    #: Of what base64 encodes; None: the key is sent plainly.
+    encoded: re.Pattern[bytes] | None
 
     @classmethod
     def of(cls, sent_as: SentAs) -> _Way:
-        """Take a template such as `Bearer <key>` or `Basic base64(<key>:)` apart."""
+        """Read a template such as `Bearer <key>` or `Basic base64(<key>:)`.
+
+        An auth-scheme has no case and one or more spaces behind it (RFC 9110 sections 11.1 and 11.4).
+        """
         scheme, space, rest = sent_as.template.partition(" ")
         if not space or "<key>" in scheme:
             scheme, rest = "", sent_as.template
-        encoded = None
-        if rest.startswith("base64(") and rest.endswith(")"):
-            inner, _, after = rest[len("base64(") : -1].partition("<key>")
-            encoded, rest = (inner.encode(), after.encode()), "<key>"
-        before, _, after = rest.partition("<key>")
+        inner = _ENCODED.fullmatch(rest)
+        pattern = _BASE64 if inner is not None else _pattern(rest)
+        if scheme:
+            pattern = b"(?i:%b) +%b" % (re.escape(scheme.encode()), pattern)
         name = sent_as.name.lower() if sent_as.carrier == "header" else sent_as.name
-        return cls(sent_as.carrier, name.encode(), scheme.lower().encode(), before.encode(), after.encode(), encoded)
+        encoded = None if inner is None else re.compile(_pattern(inner[1]))
+        return cls(sent_as.carrier, name.encode(), re.compile(_PADDED % pattern), encoded)
 
     def key(self, value: bytes) -> bytes | None:
-        """Return the key in a value without surrounding whitespace, or None where it was not sent in this way."""
-        if self.scheme:
-            scheme, space, value = value.partition(b" ")
-            if not space or scheme.lower() != self.scheme:
-                return None
-            value = value.lstrip(b" ")
-        key = _between(value, self.before, self.after)
-        if key is not None and self.encoded is not None:
+        """Return the key in a value, or None where it was not sent in this way."""
+        found = self.pattern.fullmatch(value)
+        if found is None:
+            return None
+        if self.encoded is not None:
             try:
-                key = _between(base64.b64decode(key, validate=True), *self.encoded)
+                found = self.encoded.fullmatch(base64.b64decode(found[1], validate=True))
             except binascii.Error:
                 return None
-        return key if key and not key.translate(None, _KEY) else None
+        return None if found is None else found[1]
 
 
-def _between(value: bytes, before: bytes, after: bytes) -> bytes | None:
-    if len(value) < len(before) + len(after) or not (value.startswith(before) and value.endswith(after)):
-        return None
-    return value[len(before) : len(value) - len(after)]
+def _pattern(template: str) -> bytes:
+    """Return the expression for a text with `<key>` in it."""
+    before, _, after = template.encode().partition(b"<key>")
+    return b"%b(%b)%b" % (re.escape(before), _KEY, re.escape(after))
 
 
 def _key(ways: tuple[_Way, ...], value: bytes) -> bytes | None:
-    return next((key for way in ways if (key := way.key(value)) is not None), None)
+    for way in ways:
+        key = way.key(value)
+        if key is not None:
+            return key
+    return None
 
 
-def _by_name(ways: Iterable[_Way]) -> Mapping[bytes, tuple[_Way, ...]]:
+def _joined(ways: tuple[_Way, ...], value: bytes) -> bool:
+    """Say whether a value holds several keys."""
+    return sum(_key(ways, part) is not None for part in value.split(b",")) > 1
+
+
+def _by_name(ways: Iterable[_Way]) -> tuple[tuple[bytes, tuple[_Way, ...]], ...]:
     found: dict[bytes, tuple[_Way, ...]] = {}
     for way in ways:
         found[way.name] = (*found.get(way.name, ()), way)
-    return found
+    return tuple(found.items())
 
 
 def _pairs(query: bytes) -> list[tuple[bytes, bytes]]:
@@ -166,26 +179,19 @@ class _Format:
 
     prefix: bytes
     shown: str
-    #: None: any length.
-    length: Bound | None
-    alphabet: bytes
-
-    def fits(self, key: bytes) -> bool:
-        """Say whether what follows the prefix can have been issued."""
-        secret = key[len(self.prefix) :]
-        return self.length is None or (_within(len(secret), self.length) and not secret.translate(None, self.alphabet))
+    fits: Callable[[bytes], object]
 
 
 def _formats(kind: Kind) -> Iterable[_Format]:
-    prefixes = dict.fromkeys(kind.prefix.values() if kind.prefix is not None else ()) or {"": None}
-    for prefix in prefixes:
-        if kind.secret is None:
-            yield _Format(prefix.encode(), prefix, None, b"")
-        else:
-            yield _Format(prefix.encode(), prefix, kind.secret.length, kind.secret.alphabet.encode())
+    secret = b".*"
+    if kind.secret is not None:
+        secret = b"[%b]%b" % (re.escape(kind.secret.alphabet.encode()), _repeated(kind.secret.length))
+    prefixes = kind.prefix.values() if kind.prefix is not None else ()
+    for shown in dict.fromkeys(prefixes) or [""]:
+        prefix = shown.encode()
+        yield _Format(prefix, shown, re.compile(re.escape(prefix) + secret).fullmatch)
 
 
-def _within(length: int, bound: Bound) -> bool:
-    if bound.exact is not None:
-        return length == bound.exact
-    return (bound.at_least or 0) <= length and (bound.at_most is None or length <= bound.at_most)
+def _repeated(length: Bound) -> bytes:
+    least, most = (length.exact, length.exact) if length.exact is not None else (length.at_least or 0, length.at_most)
+    return b"{%d,%b}" % (least, b"" if most is None else b"%d" % most)

@@ -22,8 +22,6 @@ class Grants:
         self._bits = {name: 1 << at for at, name in enumerate((*resolution.scopes, *policy.plans, *policy.keys.kinds))}
         self.plans = self._mask(policy.plans)
         self.everything = self._mask(self._bits)
-        #: What no key holds.
-        self.nobody = self.everything + 1
         self._scopes = {scope: self._mask(names) for scope, names in resolution.closure.items()}
 
     def held(self, key: KeyRecord) -> int:

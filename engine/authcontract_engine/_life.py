@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from ._values import KeyRecord, KeyState
+
+_ACTIVE: Final = KeyState.ACTIVE
 
 
 def state(key: KeyRecord, now: float) -> KeyState:
@@ -15,5 +19,5 @@ def state(key: KeyRecord, now: float) -> KeyState:
     if key.expires_at is not None and now >= key.expires_at:
         return KeyState.EXPIRED
     if key.rotated_at is None or now < key.rotated_at:
-        return KeyState.ACTIVE
+        return _ACTIVE
     return KeyState.GRACE if now < key.rotated_at + (key.grace or 0) else KeyState.EXPIRED

@@ -13,14 +13,18 @@ What is refused, or costs nothing, changes no state; `None` is the state in whic
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+from ._lean import lean
 
 SECOND: Final = 1_000_000_000
 State: TypeAlias = Any
 Alignment: TypeAlias = Literal["aligned", "anchored"]
 
 
-class Limit(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Limit:
     """So many units in a window; `burst` is the capacity of a bucket."""
 
     amount: int
@@ -31,7 +35,8 @@ class Limit(NamedTuple):
     alignment: Alignment = "aligned"
 
 
-class Outcome(NamedTuple):
+@lean(frozen=True, slots=True)
+class Outcome:
     """What one step came to."""
 
     admitted: bool

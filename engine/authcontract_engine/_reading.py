@@ -9,12 +9,14 @@ from urllib.parse import urlsplit
 from authcontract_policy import Cause, Dimension, Operation, Policy
 
 from ._credentials import Presentation, Presented
+from ._lean import lean
 from ._routes import Place, Routes
-from ._syntax import origin_form, problem_of
+from ._syntax import Fields, origin_form, problem_of
 from ._values import Request
 
 
-class Reading(NamedTuple):
+@lean(frozen=True, slots=True)
+class Reading:
     """A request, read once; every later question is asked of this."""
 
     request: Request
@@ -77,8 +79,8 @@ class Reader:
 
     def read(self, request: Request) -> Reading:
         """Read a request; whatever its bytes are, there is a reading of it."""
-        names = [name.lower() for name, _ in request.headers]
-        problem = problem_of(request, names)
+        fields = Fields.of(request.headers)
+        problem = problem_of(request, fields)
         target: bytes | None = request.target
         if request.target[:1] != b"/":
             target = origin_form(request.target, request.method)
@@ -88,7 +90,7 @@ class Reader:
         secure, _, routes = self._hosts.get(request.environment, self._usual)
         place, values = routes.find(path) or (None, ())
         operation = None if place is None else place.methods.get(request.method)
-        presented = self._presentation.read(names, request.headers, query)
+        presented = self._presentation.read(fields, query)
         plaintext = secure and request.scheme != "https"
         clear = operation is not None and problem is None and not plaintext and presented.state == "key"
         return Reading(request, problem, presented, operation, path, place, values, plaintext, clear)

@@ -66,8 +66,8 @@ class Renderer:
         self._policy = policy
         self._resolution = resolution
         scheme, space, _ = policy.keys.sent_as[0].template.partition(" ")
-        #: What a 401 asks for where the policy names no challenge.
-        self._challenge = scheme if space and "<" not in scheme else "ApiKey"
+        #: What a 401 asks for where the policy names no challenge; RFC 6750 and 7617 want a parameter in it.
+        self._challenge = f'{scheme if space and "<" not in scheme else "ApiKey"} realm="api"'
 
     def refuse(self, decision: Decision, reading: Reading, facts: Facts, request_id: str) -> Response:
         """Return status, headers and body of a refusal."""

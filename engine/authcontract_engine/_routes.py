@@ -7,7 +7,7 @@ segment or hold what another server could read as a delimiter.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote_to_bytes
@@ -19,6 +19,8 @@ _BAD_ENCODING: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _PARAMETER: Final = re.compile(r"([^{}]*)\{([^{}]+)\}([^{}]*)")
 #: What a decoded segment may not hold: delimiters (RFC 3986 section 3.3) and control bytes.
 _AMBIGUOUS: Final = b"/\\;\x7f" + bytes(range(0x20))
+#: A path of these alone can be read in one way only; most are.
+_PLAIN: Final = b"/-_~:@0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @dataclass(slots=True)
@@ -31,6 +33,18 @@ class Place:
     literals: dict[bytes, Place] = field(default_factory=dict)
     #: What stands before and after a parameter -> where it leads; the longest text first.
     parameters: dict[tuple[bytes, bytes], Place] = field(default_factory=dict)
+    #: Where any segment leads, if that is the only way on by a parameter.
+    whole: Place | None = None
+
+    def ways(self, segment: bytes) -> Iterator[tuple[Place, tuple[bytes, ...]]]:
+        """Yield where a segment leads, and what stands for the parameter: a literal before a parameter."""
+        literal = self.literals.get(segment)
+        if literal is not None:
+            yield literal, ()
+        for (before, after), place in self.parameters.items():
+            value = segment[len(before) : len(segment) - len(after)]
+            if value and segment.startswith(before) and segment.endswith(after):
+                yield place, (value,)
 
     def add(self, operation: Operation, names: tuple[str, ...]) -> None:
         """Let an operation be found here."""
@@ -49,6 +63,7 @@ class Place:
         around = (found[1].encode(), found[3].encode())
         place = self.parameters.setdefault(around, Place())
         self.parameters = dict(sorted(self.parameters.items(), key=lambda item: -sum(map(len, item[0]))))
+        self.whole = self.parameters.get((b"", b"")) if len(self.parameters) == 1 else None
         return place, (found[2],)
 
     def named(self, method: bytes, values: Iterable[bytes]) -> Mapping[str, str]:
@@ -68,8 +83,14 @@ class Routes:
         self._root = Place()
         #: Paths without parameters as they are usually spelt.
         self._exact: dict[bytes, Place] = {}
+        base = base.rstrip("/")
+        #: The base path as it is usually spelt, and where it leads.
+        self._base = base.encode() + b"/"
+        self._below = self._root
+        for segment in base.split("/")[1:]:
+            self._below, _ = self._below.below(segment)
         for operation in operations:
-            self._add(base.rstrip("/") + operation.path, operation)
+            self._add(base + operation.path, operation)
 
     def _add(self, path: str, operation: Operation) -> None:
         place, names = self._root, list[str]()
@@ -87,13 +108,18 @@ class Routes:
         place = self._exact.get(path)
         if place is not None:
             return place, ()
-        segments = path.split(b"/")
-        if b"%" in path or b";" in path or b"\\" in path or b"/." in path:
+        if path.startswith(self._base):
+            place, segments = self._below, path[len(self._base) :].split(b"/")
+        elif path.startswith(b"/"):
+            place, segments = self._root, path[1:].split(b"/")
+        else:
+            return None
+        if path.translate(None, _PLAIN):
             decoded = [_decoded(segment) for segment in segments]
             segments = [segment for segment in decoded if segment is not None]
             if len(segments) < len(decoded):
                 return None
-        return None if segments[0] else _walk(self._root, segments, 1, ())
+        return _walk(place, segments, 0, ())
 
 
 def _decoded(segment: bytes) -> bytes | None:
@@ -111,19 +137,14 @@ def _decoded(segment: bytes) -> bytes | None:
 def _walk(
     place: Place, segments: list[bytes], at: int, values: tuple[bytes, ...]
 ) -> tuple[Place, tuple[bytes, ...]] | None:
-    """Follow the segments; a literal wins over a parameter, which is tried where the literal leads nowhere."""
-    if at == len(segments):
-        return (place, values) if place.methods else None
-    segment = segments[at]
-    literal = place.literals.get(segment)
-    if literal is not None:
-        found = _walk(literal, segments, at + 1, values)
-        if found is not None:
-            return found
-    for (before, after), below in place.parameters.items():
-        value = segment[len(before) : len(segment) - len(after)]
-        if value and segment.startswith(before) and segment.endswith(after):
-            found = _walk(below, segments, at + 1, (*values, value))
-            if found is not None:
-                return found
-    return None
+    """Follow the segments; a parameter is tried where a literal leads nowhere."""
+    for here, segment in enumerate(segments[at:], at):
+        literal = place.literals.get(segment)
+        if literal is not None and not place.parameters:
+            place = literal
+        elif literal is None and segment and place.whole is not None:
+            place, values = place.whole, (*values, segment)
+        else:
+            found = (_walk(below, segments, here + 1, (*values, *value)) for below, value in place.ways(segment))
+            return next((end for end in found if end is not None), None)
+    return (place, values) if place.methods else None

@@ -6,13 +6,12 @@ import hashlib
 import math
 import secrets
 from collections.abc import Callable, Iterable
-from dataclasses import replace
-from threading import Lock
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from authcontract_policy import Bound, Dimension
 
-from ._limits import ADJUSTMENTS, SECOND, STEPS, Alignment, Limit, Outcome, State, Step
+from ._limits import ADJUSTMENTS, SECOND, STEPS, Adjustment, Alignment, Limit, Outcome, State, Step
 from ._values import Charge, KeyRecord, KeyState, Reservation, Standing
 
 if TYPE_CHECKING:
@@ -150,90 +149,98 @@ def _usual(bound: Bound, usual: float) -> float:
 class MemoryLimiter:
     """Counts requests in memory: all limits of a request are reserved together, or none.
 
-    The algorithm is for limits whose policy names none. A clock that goes back stands still.
+    For one thread, in which nothing comes between. The algorithm is for limits whose policy names none; a clock that
+    goes back stands still.
     """
 
     def __init__(self, contract: Contract, algorithm: str = "sliding_log", alignment: Alignment = "aligned") -> None:
         self._limits = contract.policy.rate_limits
         self._algorithm = algorithm
         self._alignment = alignment
-        self._states: dict[tuple[str, ...], State] = {}
-        self._shapes: dict[tuple[str, int, int], tuple[str, Step, Limit]] = {}
+        self._counters: dict[tuple[str, ...], _Counter] = {}
         self._latest = 0
-        self._lock = Lock()
 
     def reserve(self, charges: tuple[Charge, ...], now: float) -> Reservation:
         """Take every charge, or none if one has no room; says how each limit stands afterwards."""
-        with self._lock:
-            at = self._latest = max(self._latest, round(now * SECOND))
-            taken = []
-            admitted = True
-            for charge in charges:
-                state, outcome = self._step(charge, at, charge.cost)
-                admitted = admitted and outcome.admitted
-                taken.append((charge, state, outcome))
+        at = self._latest = max(self._latest, round(now * SECOND))
+        taken = []
+        admitted = True
+        for charge in charges:
+            counter = self._counter(charge)
+            state, outcome = counter.step(counter.state, at, counter.limit, charge.cost)
+            admitted = admitted and outcome.admitted
+            taken.append((charge, counter, state, outcome))
+        standings = []
+        for charge, counter, state, outcome in taken:
             if admitted:
-                for charge, state, _ in taken:
-                    self._states[charge.bucket] = state
-                standings = [self._standing(charge, outcome, at) for charge, _, outcome in taken]
+                counter.state = state
+                standings.append(_standing(charge, counter, outcome, at))
             else:
-                standings = [self._refused(charge, at) for charge in charges]
-            return Reservation(admitted, tuple(standings), at)
+                standings.append(_standing(charge, counter, counter.refused(charge, at), at))
+        return Reservation(admitted, tuple(standings), at)
 
     def settle(self, reservation: Reservation, costs: Iterable[tuple[Charge, int]], now: float) -> None:  # noqa: ARG002  a store whose reservations run out needs it
         """Fix what a request cost once its outcome is known: (charge, final units) each."""
-        with self._lock:
-            for charge, final in costs:
-                reserved = charge.cost if reservation.admitted else charge.cost_refused
-                if final != reserved:
-                    self._adjust(charge, reservation.at, final - reserved)
+        for charge, final in costs:
+            reserved = charge.cost if reservation.admitted else charge.cost_refused
+            if final != reserved:
+                self._counter(charge).adjust_by(final - reserved, reservation.at)
 
     def reset(self) -> None:
         """Forget every count."""
-        with self._lock:
-            self._states.clear()
-            self._latest = 0
+        self._counters.clear()
+        self._latest = 0
 
-    def _refused(self, charge: Charge, at: int) -> Standing:
-        """Return how a limit stands for a request that was refused, after what the refusal itself takes."""
-        if charge.cost_refused:
-            self._adjust(charge, at, charge.cost_refused)
-        _, outcome = self._step(charge, at, charge.cost)
-        if outcome.admitted:
-            _, outcome = self._step(charge, at, 0)
-        return self._standing(charge, outcome, at)
-
-    def _step(self, charge: Charge, at: int, cost: int) -> tuple[State, Outcome]:
-        _, step, limit = self._shape(charge)
-        return step(self._states.get(charge.bucket), at, limit, cost)
-
-    def _adjust(self, charge: Charge, at: int, units: int) -> None:
-        algorithm, _, limit = self._shape(charge)
-        self._states[charge.bucket] = ADJUSTMENTS[algorithm](self._states.get(charge.bucket), at, limit, units)
-
-    def _shape(self, charge: Charge) -> tuple[str, Step, Limit]:
-        """Return how a charge is counted."""
-        shape = (charge.limit, charge.amount, charge.burst)
-        found = self._shapes.get(shape)
-        if found is None:
+    def _counter(self, charge: Charge) -> _Counter:
+        """Return what counts for this bucket; a changed amount goes on from what was counted."""
+        found = self._counters.get(charge.bucket)
+        if found is None or found.limit.amount != charge.amount or found.limit.burst != charge.burst:
             row = self._limits[charge.limit]
             algorithm = self._algorithm if row.algorithm == "any" else row.algorithm
             limit = Limit(charge.amount, (row.window or 0) * SECOND, charge.burst, self._alignment)
-            found = self._shapes[shape] = (algorithm, STEPS[algorithm], limit)
+            found = self._counters[charge.bucket] = _Counter(
+                STEPS[algorithm],
+                ADJUSTMENTS[algorithm],
+                limit,
+                charge.burst if algorithm == "token_bucket" else charge.amount,
+                None if found is None else found.state,
+            )
         return found
 
-    def _standing(self, charge: Charge, outcome: Outcome, at: int) -> Standing:
-        admitted, remaining, reset, retry = outcome
-        algorithm, _, limit = self._shape(charge)
-        capacity = limit.burst if algorithm == "token_bucket" else limit.amount
-        return Standing(
-            charge.limit,
-            charge.amount,
-            remaining,
-            max(0, capacity - remaining),
-            limit.window // SECOND,
-            -(-reset // SECOND),
-            -(-(at + reset) // SECOND),
-            math.inf if retry is None else retry / SECOND,
-            admitted,
-        )
+
+@dataclass(slots=True)
+class _Counter:
+    """What was counted for one bucket, and how."""
+
+    step: Step
+    adjust: Adjustment
+    limit: Limit
+    #: The most that can be left.
+    capacity: int
+    state: State
+
+    def adjust_by(self, units: int, at: int) -> None:
+        """Count so many units more or less for a request of that time."""
+        self.state = self.adjust(self.state, at, self.limit, units)
+
+    def refused(self, charge: Charge, at: int) -> Outcome:
+        """Return how a limit stands for a request that was refused, after what the refusal itself takes."""
+        if charge.cost_refused:
+            self.adjust_by(charge.cost_refused, at)
+        _, outcome = self.step(self.state, at, self.limit, charge.cost)
+        return self.step(self.state, at, self.limit, 0)[1] if outcome.admitted else outcome
+
+
+def _standing(charge: Charge, counter: _Counter, outcome: Outcome, at: int) -> Standing:
+    remaining, reset = outcome.remaining, outcome.reset
+    return Standing(
+        charge.limit,
+        charge.amount,
+        remaining,
+        max(0, counter.capacity - remaining),
+        counter.limit.window // SECOND,
+        -(-reset // SECOND),
+        -(-(at + reset) // SECOND),
+        math.inf if outcome.retry is None else outcome.retry / SECOND,
+        outcome.admitted,
+    )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, Literal, TypeAlias
 
 from authcontract_policy import Cause
 
+from ._lean import lean
 from ._values import Request
 
 Problem: TypeAlias = Literal[Cause.MALFORMED_REQUEST, Cause.TOO_LARGE]
 
+#: RFC 9110 section 9.3 and RFC 5789; TRACE and CONNECT are nothing that an API serves.
+METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
 #: RFC 9112 section 3 recommends to support targets of at least 8,000 octets.
 LONGEST_TARGET: Final = 8000
 #: Octets of one field line; nginx and Apache stop at 8 KiB too.
@@ -31,29 +35,45 @@ _OWS: Final = b" \t"
 _AUTHORITY: Final = b":authority"
 
 
-def problem_of(request: Request, names: list[bytes]) -> Problem | None:
-    """Return what is wrong with a request's syntax; `names` are those of its fields, in lower case."""
+@lean(frozen=True, slots=True)
+class Fields:
+    """The header lines of a request, names in lower case beside their values."""
+
+    names: list[bytes]
+    values: list[bytes]
+
+    @classmethod
+    def of(cls, lines: Iterable[tuple[bytes, bytes]]) -> Fields:
+        """Take header lines apart."""
+        names, values = [], []
+        for name, value in lines:
+            names.append(name.lower())
+            values.append(value)
+        return cls(names, values)
+
+
+def problem_of(request: Request, fields: Fields) -> Problem | None:
+    """Return what is wrong with a request's syntax."""
     if request.problem is not None:
         return request.problem
     target, method = request.target, request.method
-    values = b"".join([value for _, value in request.headers])
-    joined = b"".join(names)
-    if len(target) > LONGEST_TARGET or (len(joined) + len(values) > LONGEST_LINE and _has_long_line(request)):
+    names, values = b"".join(fields.names), b"".join(fields.values)
+    if len(target) > LONGEST_TARGET or (len(names) + len(values) > LONGEST_LINE and _has_long_line(request)):
         return Cause.TOO_LARGE
-    if not method or not target or method.translate(None, _TOKEN) or target.translate(None, _TARGET):
+    if not target or target.translate(None, _TARGET) or values.translate(None, _VALUE):
         return Cause.MALFORMED_REQUEST
-    if values.translate(None, _VALUE):
+    if method not in METHODS and (not method or method.translate(None, _TOKEN)):
         return Cause.MALFORMED_REQUEST
-    if names.count(b"host") == 1:
-        host = request.headers[names.index(b"host")][1].strip(_OWS)
+    hosts = fields.names.count(b"host")
+    if hosts == 1:
+        host = fields.values[fields.names.index(b"host")].strip(_OWS)
         if not host or host.translate(None, _HOST):
             return Cause.MALFORMED_REQUEST
-    elif b"host" in names or _AUTHORITY not in names:
+    elif hosts or _AUTHORITY not in fields.names:
         return Cause.MALFORMED_REQUEST
-    if b"" in names or joined.translate(None, _TOKEN):
-        fields = [name for name in names if name != _AUTHORITY]
-        return Cause.MALFORMED_REQUEST if b"" in fields or b"".join(fields).translate(None, _TOKEN) else None
-    return None
+    if _AUTHORITY in fields.names:
+        names = names.replace(_AUTHORITY, b"", 1)
+    return Cause.MALFORMED_REQUEST if b"" in fields.names or names.translate(None, _TOKEN) else None
 
 
 def _has_long_line(request: Request) -> bool:

@@ -8,20 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Final, Literal
 
 from authcontract_policy import Cause, Operation, Path
 
-if TYPE_CHECKING:
-    from dataclasses import dataclass as lean
-else:
-
-    def lean(*, frozen: bool, **options: Any) -> Any:
-        """Make a value that is made anew for every request: mypy keeps it frozen, run time does not.
-
-        The guard of a frozen dataclass costs 100 ns a field, and a request has some twenty of these fields.
-        """
-        return dataclass(unsafe_hash=frozen, **options)
+from ._lean import lean
 
 
 class Unknown(Enum):
@@ -147,13 +138,13 @@ class Reservation:
     at: int = 0
 
 
-@lean(frozen=True, slots=True, kw_only=True)
+@lean(frozen=True, slots=True)
 class Facts:
-    """What a request does not say of itself; any of it may be unknown."""
+    """What a request does not say of itself; any of it but the time may be unknown."""
 
+    now: float
     #: The record of the presented key; None: there is none.
     key: KeyRecord | Unknown | None = None
-    now: float
     #: None: no limit is counted.
     usage: Reservation | Unknown | None = None
     object: Object | Unknown = Object.OWN
