@@ -17,7 +17,7 @@ verify: $(VENV)/ready ## read a verdict on the reference server, clause by claus
 	@$(BIN)/authcontract verify
 
 test: $(VENV)/ready ## run the tests
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n auto
 
 lint: $(VENV)/ready ## ruff with every rule, its format, and mypy strict
 	@$(BIN)/ruff check
