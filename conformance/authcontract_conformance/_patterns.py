@@ -43,8 +43,8 @@ def denial(  # noqa: PLR0913  what is denied, on what, and what is known of it
 
     The victim is read before and after. An effect fails whatever the answer was; without one, the answer must be the
     refusal that the contract computes. A refusal proves nothing unless the same request works with a key that may:
-    `control` is that request if it was sent already; otherwise it is sent before what reads, and after what changes,
-    when the victim is spent.
+    `control` is that request if it was sent already; otherwise it is sent before what reads, and after what changes, on
+    another object made in the same way, since the victim may be spent.
     """
     method = probe.method.decode("latin-1")
     if control is None and method in SAFE:
@@ -54,7 +54,8 @@ def denial(  # noqa: PLR0913  what is denied, on what, and what is known of it
     after = yield from world.snapshot(operation, item, method)
     expectation = world.expect(probe, reality)
     if control is None:
-        control = yield from world.control(operation, item)
+        spare = (yield from world.item(operation, item.organisation, item.environment)) if item.own else item
+        control = yield from world.control(operation, spare)
     if not expectation.refused:
         return inconclusive(f"the contract does not refuse it: {expectation.describe()}")
     if expectation.open is not None and (exchange.succeeded or before.changed(after, probe.canary)):

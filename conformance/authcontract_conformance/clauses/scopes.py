@@ -83,7 +83,8 @@ def _held(world: World, need: Need) -> str:
     """Return what tells keys apart in the subject of a case: two cases must never have the same one."""
     held = " + ".join(sorted(need.scopes)) or "no scope"
     kind = f" ({need.kind})" if len(world.policy.keys.kinds) > 1 else ""
-    return f"{held}{kind} on plan {need.plan}" if len(world.policy.plans) > 1 else f"{held}{kind}"
+    usual = next(iter(world.access.plans), None)
+    return f"{held}{kind}" if need.plan == usual else f"{held}{kind} on plan {need.plan}"
 
 
 # --- SCOPE-2: who may only read, changes nothing by any method -----------------------------------------------------

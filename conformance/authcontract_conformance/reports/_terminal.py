@@ -46,18 +46,18 @@ SHOWN = 12
 
 
 class Terminal:
-    """Prints a run to a console, with a bar on standard error where that is a terminal."""
+    """Prints a run to a console, with a bar where a person watches."""
 
-    def __init__(self, out: Console, err: Console, *, progress: bool, passes: bool = True) -> None:
+    def __init__(self, out: Console, err: Console, *, progress: bool) -> None:
         self._out = out
         self._err = err
-        self._passes = passes
         self._clauses: list[ClauseJudged] = []
-        self._findings = 0
+        #: Clauses of which a finding was shown in full; the next ones of the same clause take two lines.
+        self._shown: set[str] = set()
         self._done = self._cases = 0
         self._beat = time.monotonic()
-        self._log = ""
-        self._bar = _bar(err) if progress else None
+        # One console must draw both, or the bar stays in the middle of what is printed above it.
+        self._bar = _bar(out if out.is_terminal else err) if progress else None
         self._task = self._bar.add_task("", total=None, start=True) if self._bar else None
 
     def __enter__(self) -> Self:
@@ -83,8 +83,8 @@ class Terminal:
                 self._done += 1
                 self._advance(clause)
             case Found():
-                self._findings += 1
-                self._out.print(finding(event))
+                self._out.print(in_short(event) if event.clause in self._shown else finding(event))
+                self._shown.add(event.clause)
             case ClauseJudged():
                 self._clauses.append(event)
             case Trouble(where=where, what=what):
@@ -149,26 +149,42 @@ def clause_table(clauses: list[ClauseJudged]) -> RenderableType:
     return Padding(table, (1, 0))
 
 
-def finding(found: Found) -> RenderableType:
-    """Return a finding: the plain sentence first, then both sides, the policy's line, and the HTTP below."""
+def in_short(found: Found) -> RenderableType:
+    """Return a finding of a clause that has been explained already: which case, and both sides."""
+    table = _sides(found)
+    table.add_row("again", Text(found.replay))
+    return Group(_head(found), Padding(table, (0, 0, 1, 2)))
+
+
+def _head(found: Found) -> Text:
     glyph, style = LOOKS[found.word]
     head = Text()
-    head.append(f"{glyph} {found.id} ", style=style)
+    head.append(f"{glyph} {found.id} {found.word} ", style=style)
     head.append(f"{found.clause} ", style="bold")
-    head.append(f"{found.subject}  ")
-    head.append(f"{found.word}, {found.level}", style="dim")
+    head.append(found.subject)
+    return head
+
+
+def _sides(found: Found) -> Table:
+    """Return what was expected and what came, side by side; all of it may quote the target, so nothing is markup."""
     table = Table.grid(padding=(0, 1), expand=True)
     table.add_column(width=9, no_wrap=True, style="dim")
     table.add_column(ratio=1)
-    table.add_row("promise", found.promise)
     table.add_row("expected", Text(found.expected, style="green"))
     table.add_row("got", Text(found.got, style="red" if found.word == "fail" else "yellow"))
     if found.reason:
-        table.add_row("that is", found.reason)
+        table.add_row("that is", Text(found.reason))
+    return table
+
+
+def finding(found: Found) -> RenderableType:
+    """Return a finding: both sides first, then the promise, the policy's line and its source, and the HTTP below."""
+    table = _sides(found)
+    table.add_row("promise", Text(f"{found.promise} ({found.level})"))
     if found.policy:
         table.add_row("policy", _excerpt(found.policy))
     if found.source:
-        table.add_row("source", found.source)
+        table.add_row("source", Text(found.source))
     if found.request:
         table.add_row("request", _http(found.request))
         table.add_row("answer", _http(found.response))
@@ -176,8 +192,8 @@ def finding(found: Found) -> RenderableType:
         table.add_row(
             "control", _http(f"{found.control_request.splitlines()[0]}  ->  {found.control_response.splitlines()[0]}")
         )
-    table.add_row("again", found.replay)
-    return Group(head, Padding(table, (0, 0, 1, 2)))
+    table.add_row("again", Text(found.replay))
+    return Group(_head(found), Padding(table, (0, 0, 1, 2)))
 
 
 def _excerpt(line: PolicyLine) -> RenderableType:
