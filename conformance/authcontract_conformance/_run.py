@@ -102,6 +102,8 @@ class Run:
         self.emit = emit
         self.vault = Vault()
         self.began = time.monotonic()
+        #: Clause -> why the contract makes it meaningless.
+        self.reasons: dict[str, str] = {}
         self.settings = self._settings()
         self.findings = Findings(self.policy, self.vault, options.replay)
         self.clauses = tuple(_chosen(catalogue().values(), options))
@@ -211,7 +213,6 @@ class Run:
 
     async def _drive(self) -> None:
         """Run the cases, then what is generated: nothing generates while a case counts quota."""
-        self.reasons: dict[str, str] = {}
         planned: list[tuple[Clause, list[Case]]] = []
         generated: list[tuple[Clause, Property]] = []
         for clause in (*self.clauses, *self.traffic):

@@ -152,6 +152,9 @@ def _judge(loaded: Loaded, target: Target | None, options: Options, log: Path, f
             result = asyncio.run(_interruptible(verify(loaded, target, options, emit)))
         except (SetupError, LaunchError, ControlError, LogError) as error:
             stop(str(error), COULD_NOT_RUN)
+        except asyncio.CancelledError:  # the run itself says what it found; this came before it began
+            click.echo("Interrupted before anything was judged.", err=True)
+            raise click.exceptions.Exit(INTERRUPTED) from None
     if format_ == "json":
         click.echo(json.dumps(summary(result), ensure_ascii=False))
     else:

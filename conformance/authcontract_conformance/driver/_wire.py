@@ -58,35 +58,42 @@ class Answer:
 
 
 class Connection:
-    """One TCP or TLS connection, used for one request after the other."""
+    """One TCP or TLS connection, used for one request after the other.
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    It writes to the transport itself: the `StreamWriter` of Python 3.11 takes a TLS connection that was aborted for one
+    that was forgotten, and a request is small enough to be handed over at once.
+    """
+
+    def __init__(self, reader: asyncio.StreamReader, transport: asyncio.Transport) -> None:
         self._reader = reader
-        self._writer = writer
+        self._transport = transport
 
     @classmethod
     async def open(cls, origin: Origin, within: float) -> Connection:
         """Connect; raises `OSError` (also for TLS) or `TimeoutError`."""
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=MAX_HEAD * 2, loop=loop)
         async with asyncio.timeout(within):
-            reader, writer = await asyncio.open_connection(origin.host, origin.port, ssl=origin.tls, limit=MAX_HEAD * 2)
-        return cls(reader, writer)
+            transport, _ = await loop.create_connection(
+                lambda: asyncio.StreamReaderProtocol(reader, loop=loop), origin.host, origin.port, ssl=origin.tls
+            )
+        return cls(reader, transport)
 
     @property
     def stale(self) -> bool:
         """Tell whether the other side has closed it meanwhile."""
-        return self._reader.at_eof() or self._writer.is_closing()
+        return self._reader.at_eof() or self._reader.exception() is not None or self._transport.is_closing()
 
     def close(self) -> None:
         """Close without waiting for the other side."""
-        self._writer.transport.abort()
+        self._transport.abort()
 
     async def exchange(self, data: bytes, *, head: bool, within: float) -> Answer:
         """Send these bytes and read one response; never raises for what the target does."""
         parser = _parser(head=head)
         try:
             async with asyncio.timeout(within):
-                self._writer.write(data)
-                await self._writer.drain()
+                self._transport.write(data)
                 return await self._receive(parser)
         except h11.RemoteProtocolError as error:
             delivery, problem = Delivery.GARBAGE, f"not an HTTP response: {error}"

@@ -147,7 +147,6 @@ def test_a_target_that_dies_in_the_middle(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """What was found until then is kept: findings make it exit 1; the end is said, and the log has its footer."""
     deployment = Deployment("synaptiq")
@@ -168,7 +167,6 @@ def test_a_correct_target_that_dies_is_inconclusive(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
 ) -> None:
     deployment = Deployment("synaptiq")
     served(deployment, monkeypatch)
