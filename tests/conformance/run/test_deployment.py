@@ -1,6 +1,7 @@
 """A deployment that nobody may rewind: declared keys, its own clock, and what cannot be tried is said to be so."""
 
 import json
+import os
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,7 +69,7 @@ def target(server: Announcement, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_correct_deployment_is_accused_of_nothing(
     server: Announcement, target: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing fails or warns; a clause that needs a clock is skipped and says so; the run does not claim conformance."""
+    """Nothing fails or warns; what needs a clock is skipped and says so; the run does not claim conformance."""
     found = verify(capsys, tmp_path / "run.ndjson", str(server.base_url), "--target", str(target), "--format", "json")
     assert found.verdict["findings"] == []
     assert found.verdict["stopped"] is None
@@ -109,14 +110,12 @@ def test_an_excluded_operation_is_never_called(
 
 
 def test_the_keys_are_in_nothing_that_is_written(
-    target: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    target: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nor is a key that the run created by the API, and it has revoked those before it ends."""
     found = verify(capsys, tmp_path / "run.ndjson", "--target", str(target), "--only", "LIFE-7", "--only", "AUTH-8")
     text = (tmp_path / "run.ndjson").read_text() + found.out + found.err
     assert "sk_live_" in text
-    import os  # noqa: PLC0415  the environment that the fixture filled
-
     for name, secret in os.environ.items():
         if name.startswith("KEY_"):
             assert secret.removeprefix("sk_live_").removeprefix("sk_test_")[:9] not in text

@@ -1,4 +1,4 @@
-"""The self-test: a fault is caught where each clause that it names fails, and correct servers are accused of nothing."""
+"""The self-test: a fault is caught where each clause that it names fails; correct servers are accused of nothing."""
 
 import asyncio
 from dataclasses import replace
