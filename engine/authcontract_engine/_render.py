@@ -71,9 +71,10 @@ class Renderer:
 
     def refuse(self, decision: Decision, reading: Reading, facts: Facts, request_id: str) -> Response:
         """Return status, headers and body of a refusal."""
-        status, cause = decision.statuses[0], decision.cause
+        cause = decision.cause
         if cause is None:
             raise ValueError("an allowed request has no refusal")
+        status = decision.statuses[0]
         values = self._values(decision, cause, reading, facts) | {"request_id": request_id or None}
         headers, template = Headers(), self._policy.error_format.body
         row = self._policy.errors.get(decision.error or "")

@@ -24,7 +24,7 @@ class Unknown(Enum):
 UNKNOWN: Final = Unknown.UNKNOWN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Request:
     """A request exactly as received; nothing is normalised, merged or decoded."""
 
@@ -41,6 +41,12 @@ class Request:
     headers: tuple[tuple[bytes, bytes], ...] = ()
     #: What the listener found wrong with the syntax already, if anything.
     problem: Literal[Cause.MALFORMED_REQUEST, Cause.TOO_LARGE] | None = None
+
+    def __repr__(self) -> str:
+        # Neither query nor values: either may hold a key.
+        path = self.target.partition(b"?")[0]
+        names = b", ".join(name for name, _ in self.headers)
+        return f"Request({self.method!r} {path!r}, fields {names!r})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -176,6 +176,14 @@ def test_a_key_is_only_shown_masked(secret: bytes, masked: str) -> None:
     assert secret.decode() not in repr(reading.presented)
 
 
+def test_no_repr_holds_a_key() -> None:
+    sent = request(f"/v1/leads?key={SECRET.decode()}", "GET", *by(b"Bearer " + SECRET))
+    shown = f"{sent!r} {LEADS.read(sent)!r}"
+    assert SECRET[8:].decode() not in shown
+    assert "Authorization" in shown
+    assert "/v1/leads" in shown
+
+
 def test_signs_at_the_end_of_a_key_are_not_shown() -> None:
     found = contract({"keys.kinds": {"API key": {"holds": "one scope", "prefix": "k_"}}})
     assert found.read(request("/v1/leads", "GET", *by(b'Bearer k_ab"><'))).presented.masked == "k_****"
