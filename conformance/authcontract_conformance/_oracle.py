@@ -29,6 +29,8 @@ from ._exchange import Exchange, Probe
 from ._vault import Vault
 from ._verdict import PASSED, Evidence, Judgement, fail, inconclusive, unspecified
 
+#: Statuses of which ERR-5 judges every body.
+JUDGED_BY_BODY = frozenset({401, 403})
 #: Placeholders whose value depends on the request or the moment, so that a text with one is no fixed promise.
 _VOLATILE = ("<request_id>", "<masked_key>", "<path>", "<granted>")
 
@@ -209,13 +211,16 @@ def _short_code(value: Any) -> str:
 
 
 def _conforms(exchange: Exchange, decision: Decision, contract: Contract) -> bool:
-    """Compare status and error code; bodies and headers are other clauses' concern."""
+    """Compare status and error code; bodies and headers are other clauses' concern.
+
+    The code of a 401 or a 403 is ERR-5's, which sees them all: one wrong body is one failure and not ten.
+    """
     if decision.allowed:
         return exchange.succeeded
     if exchange.status not in decision.statuses:
         return False
     path = code_path(decision, contract)
-    if path is None or exchange.probe.method == b"HEAD":
+    if path is None or exchange.probe.method == b"HEAD" or exchange.status in JUDGED_BY_BODY:
         return True
     value = exchange.json()
     for step in path:

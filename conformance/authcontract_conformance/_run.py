@@ -71,6 +71,8 @@ class Result:
     target: str
     #: Why the run could not be finished; None if it was.
     stopped: str | None = None
+    #: True: it stopped because the target answered nothing any more.
+    lost: bool = False
     interrupted: bool = False
     #: Defects of our own that it met.
     trouble: int = 0
@@ -286,6 +288,7 @@ class Run:
             specification=FileSeen(file=self.specification.document.file, sha256=self.specification.document.sha256),
             target=self.connected.name,
             stopped=stopped,
+            lost=self.driver.lost,
             interrupted=interrupted,
             trouble=self.driver.trouble,
         )

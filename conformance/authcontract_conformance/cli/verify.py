@@ -85,7 +85,8 @@ def command(
     from authcontract_conformance._verdict import EXIT_CODES
 
     code = EXIT_CODES[result.verdict]
-    raise click.exceptions.Exit(COULD_NOT_RUN if result.stopped and code != FINDINGS else code)
+    unfinished = result.lost or (result.stopped and code != FINDINGS)
+    raise click.exceptions.Exit(COULD_NOT_RUN if unfinished else code)
 
 
 def _again(policy: str | None, fault: str | None, seed: int) -> str:

@@ -96,6 +96,8 @@ class Driver:
         self.judgements: dict[str, list[Judgement]] = {}
         self.requests = 0
         self.stopped: str | None = None
+        #: True once the target answers nothing any more.
+        self.lost = False
         self.trouble = 0
         self._pools = pools
         self._keyring = keyring
@@ -384,6 +386,7 @@ class Driver:
         gone = exchange.delivery in (Delivery.REFUSED, Delivery.TIMEOUT, Delivery.CLOSED)
         self._silent = self._silent + 1 if gone else 0
         if self._silent >= LOST_AFTER:
+            self.lost = True
             raise Stopped(f"the target is gone: {exchange.problem}")
 
     def _check_budget(self) -> None:

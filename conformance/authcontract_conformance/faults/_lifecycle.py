@@ -33,25 +33,31 @@ def _late(seams: Seams) -> Seams:
     return altered(seams, unknown_at_first)
 
 
-def _shown_again(seams: Seams) -> Seams:
-    seams, secrets = remembering(seams)
+def _shown_again(*, own: bool) -> Plant:
+    """Show keys with their secrets where they are listed; the caller's own only if `own`."""
 
-    def show(value: Any) -> Any:
-        if isinstance(value, list):
-            return [show(inner) for inner in value]
-        if not isinstance(value, dict):
-            return value
-        shown = {name: show(inner) for name, inner in value.items()}
-        secret = secrets.get(str(value.get("id")))
-        return shown if secret is None else {**shown, "secret": secret.decode()}
+    def plant(seams: Seams) -> Seams:
+        seams, secrets = remembering(seams)
 
-    def perform(server: Server, call: Call) -> Outcome:
-        outcome = seams.perform(server, call)
-        if call.request.method != b"GET" or not server.keyring.manages(call.operation):
-            return outcome
-        return replace(outcome, body=json.dumps(show(json.loads(outcome.body))).encode())
+        def show(value: Any, but: str) -> Any:
+            if isinstance(value, list):
+                return [show(inner, but) for inner in value]
+            if not isinstance(value, dict):
+                return value
+            shown = {name: show(inner, but) for name, inner in value.items()}
+            secret = secrets.get(str(value.get("id")))
+            return shown if secret is None or value["id"] == but else {**shown, "secret": secret.decode()}
 
-    return replace(seams, perform=perform)
+        def perform(server: Server, call: Call) -> Outcome:
+            outcome = seams.perform(server, call)
+            if call.request.method != b"GET" or not server.keyring.manages(call.operation):
+                return outcome
+            but = "" if own or call.key is None else call.key.id
+            return replace(outcome, body=json.dumps(show(json.loads(outcome.body), but)).encode())
+
+        return replace(seams, perform=perform)
+
+    return plant
 
 
 def _is_successor(record: KeyRecord) -> bool:
@@ -139,6 +145,16 @@ def _cached(seams: Seams) -> Seams:
     return altered(seams, remember)
 
 
+def _returns(seams: Seams) -> Seams:
+    """Take a revoked key for a living one once the entry that says so has run out."""
+
+    def forget(_server: Server, record: KeyRecord, now: float) -> KeyRecord:
+        over = record.revoked_at is not None and now > record.revoked_at + _HOUR / 2
+        return replace(record, revoked_at=None) if over else record
+
+    return altered(seams, forget)
+
+
 def _for_connection(seams: Seams) -> Seams:
     believed: dict[tuple[int, str], KeyRecord] = {}
     current = 0
@@ -183,7 +199,14 @@ FAULTS: Final = (
         sentence="The list of keys shows them in full",
         family=Family.IMPLEMENTATION,
         clauses=("LIFE-2",),
-        plant=_shown_again,
+        plant=_shown_again(own=True),
+    ),
+    Fault(
+        name="other-keys-shown-again",
+        sentence="The list of keys shows every key in full but the caller's own",
+        family=Family.IMPLEMENTATION,
+        clauses=("LIFE-2",),
+        plant=_shown_again(own=False),
     ),
     Fault(
         name="rotation-drops-scope",
@@ -247,6 +270,13 @@ FAULTS: Final = (
         family=Family.DEPLOYMENT,
         clauses=("LIFE-7",),
         plant=_cached,
+    ),
+    Fault(
+        name="revoked-key-returns",
+        sentence="Revoked keys stand in a list of half an hour, and live again when they drop out of it",
+        family=Family.DEPLOYMENT,
+        clauses=("LIFE-7",),
+        plant=_returns,
     ),
     Fault(
         name="revoked-on-new-connections-only",

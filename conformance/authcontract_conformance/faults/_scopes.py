@@ -116,6 +116,15 @@ def _refused_for_body(server: Server, decision: Decision) -> Decision:
     return replace(decision, cause=Cause.INVALID_BODY, error=name, statuses=row.statuses if row is not None else (400,))
 
 
+def _put_by_readers(seams: Seams) -> Seams:
+    def respond(server: Server, call: Call, decision: Decision, outcome: Outcome | None) -> Answer:
+        if call.request.method == b"PUT" and call.key is not None and not may_write(server, call.key):
+            carry_out_as(server, call, b"PATCH")
+        return seams.respond(server, call, decision, outcome)
+
+    return replace(seams, respond=respond)
+
+
 FAULTS: Final = (
     Fault(
         name="writers-may-delete",
@@ -165,6 +174,13 @@ FAULTS: Final = (
         family=Family.LIBRARY,
         clauses=("SCOPE-2",),
         plant=_post_on_item,
+    ),
+    Fault(
+        name="put-by-readers",
+        sentence="PUT, which nobody documented, changes an object for keys that may change nothing",
+        family=Family.IMPLEMENTATION,
+        clauses=("SCOPE-2",),
+        plant=_put_by_readers,
     ),
     Fault(
         name="body-before-scope",
