@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
-from authcontract_engine import Contract, KeyRecord, MemoryKeys, Request
+from authcontract_engine import Contract, Facts, KeyRecord, MemoryKeys, Request, Reservation, Standing
 from authcontract_engine import compile as compile_contract
 from authcontract_policy import Operation, assemble, parse_policy, parse_specification
 
@@ -127,3 +127,24 @@ def request(target: str = "/v1/leads", method: str = "GET", *lines: tuple[bytes,
 def bearer(secret: str) -> tuple[bytes, bytes]:
     """Return the header line that shows a key."""
     return (b"Authorization", f"Bearer {secret}".encode())
+
+
+LEADS = contract()
+#: Scope -> a key that holds it, with its secret.
+ISSUED = {scope: issue(MemoryKeys(LEADS), scope) for scope in ("read", "write", "admin")}
+
+
+def shown(scope: str, target: str = "/v1/leads", method: str = "GET") -> Request:
+    """Return a request that shows the key with this scope."""
+    return request(target, method, bearer(ISSUED[scope][1]))
+
+
+def known(scope: str, **facts: Any) -> Facts:
+    """Return the facts of such a request."""
+    return Facts(now=NOW, key=ISSUED[scope][0], **facts)
+
+
+def refused_by(*limits: str) -> Reservation:
+    """Return what a limiter says where these limits have no room."""
+    standings = tuple(Standing(limit, 1, 0, 1, 60, 60, 60, 60.0, admitted=False) for limit in limits)
+    return Reservation(admitted=False, standings=standings)

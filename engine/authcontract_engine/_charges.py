@@ -91,11 +91,13 @@ class Charges:
     def refusing(self, operation: Operation | None, key: KeyRecord | Unknown | None) -> Iterator[str]:
         """Yield the limits that may refuse a request for an operation, or one that leads to none, by such a key."""
         for limit in self.counting(operation):
-            amounts = limit.requests or limit.concurrent
-            if amounts is not None:
-                found = amounts.values() if key is UNKNOWN else (amounts.lookup(_headings(key)),)
-                if any(amount not in (None, "unlimited") for amount in found):
-                    yield limit.name
+            tables = [table for table in (limit.requests, limit.concurrent) if table is not None]
+            if key is UNKNOWN:
+                amounts = [amount for table in tables for amount in table.values()]
+            else:
+                amounts = [amount for table in tables if (amount := table.lookup(_headings(key))) is not None]
+            if any(amount != "unlimited" for amount in amounts):
+                yield limit.name
 
     def price(self, operation: Operation | None, method: str) -> Price:
         """Return what a request for an operation costs, or one that leads to none."""

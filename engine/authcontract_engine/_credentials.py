@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import hashlib
 import re
@@ -136,7 +135,7 @@ class _Way:
             return None
         if self.encoded is not None:
             try:
-                found = self.encoded.fullmatch(base64.b64decode(found[1], validate=True))
+                found = self.encoded.fullmatch(binascii.a2b_base64(found[1], strict_mode=True))
             except binascii.Error:
                 return None
         return None if found is None else found[1]

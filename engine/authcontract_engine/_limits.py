@@ -103,7 +103,7 @@ def sliding_log(state: State, now: int, limit: Limit, cost: int) -> tuple[State,
 
 
 def _left_after(log: tuple[tuple[int, int], ...], units: int) -> int:
-    """Return the time of the entry with which so many units leave the window, at least the first."""
+    """Return the time of the entry with which so many units have left the window: the last one, if there are fewer."""
     for time, cost in log:
         units -= cost
         if units <= 0:

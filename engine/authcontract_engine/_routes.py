@@ -14,6 +14,8 @@ from urllib.parse import unquote_to_bytes
 
 from authcontract_policy import Operation
 
+from ._syntax import ASTERISK
+
 _BAD_ENCODING: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 #: A template's segment with one parameter in it, e.g. `{id}` or `{id}.json`.
 _PARAMETER: Final = re.compile(r"([^{}]*)\{([^{}]+)\}([^{}]*)")
@@ -81,8 +83,8 @@ class Routes:
 
     def __init__(self, base: str, operations: Iterable[Operation]) -> None:
         self._root = Place()
-        #: Paths without parameters as they are usually spelt.
-        self._exact: dict[bytes, Place] = {}
+        #: Paths without parameters as they are usually spelt; the whole server is a place without operations.
+        self._exact = {ASTERISK: Place()}
         base = base.rstrip("/")
         #: The base path as it is usually spelt, and where it leads.
         self._base = base.encode() + b"/"

@@ -18,7 +18,7 @@ METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE
 LONGEST_TARGET: Final = 8000
 #: Octets of one field line; nginx and Apache stop at 8 KiB too.
 LONGEST_LINE: Final = 8192
-#: The path that OPTIONS names where it means the whole server (RFC 9112 section 3.2.4).
+#: What OPTIONS names where it means the whole server (RFC 9112 section 3.2.4), and CONNECT in its own way.
 ASTERISK: Final = b"*"
 
 _ALPHANUMERIC: Final = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -6,7 +6,7 @@ from base64 import b64encode
 import pytest
 from authcontract_engine import Contract, Facts, KeyRecord
 from authcontract_policy import Cause
-from leads import NOW, contract, request
+from leads import LEADS, NOW, contract, request
 
 SECRET = b"sk_live_" + b"aB3" * 10
 OTHER = b"sk_live_" + b"xY9" * 10
@@ -22,7 +22,6 @@ def basic(text: bytes) -> bytes:
     return b"Basic " + b64encode(text)
 
 
-LEADS = contract()
 CASES: dict[str, tuple[Lines, str]] = {
     "as documented": (by(b"Bearer " + SECRET), KEY),
     "V-C01 lower": (by(b"bearer " + SECRET), KEY),
@@ -115,7 +114,8 @@ SEVERAL: dict[str, tuple[bytes, Lines, str]] = {
     "password": (b"", by(basic(SECRET + b":x")), MALFORMED),
     "as password": (b"", by(basic(b":" + SECRET)), MALFORMED),
     "no base64": (b"", by(b"Basic " + SECRET + b":"), MALFORMED),
-    "broken base64": (b"", by(b"Basic c2tf="), MALFORMED),
+    "broken base64": (b"", by(b"Basic c2t"), MALFORMED),
+    "base64 with more padding": (b"", by(basic(SECRET + b":") + b"="), MALFORMED),
     "only a colon": (b"", by(basic(b":")), MALFORMED),
     "empty query": (b"?key=", (), MALFORMED),
     "query without value": (b"?key", (), MALFORMED),

@@ -5,10 +5,9 @@ from typing import Any
 import pytest
 from authcontract_engine import Facts, KeyRecord, KeyState, MemoryKeys
 from authcontract_policy import Cause
-from leads import NOW, bearer, contract, issue, request
+from leads import LEADS, NOW, bearer, issue, request
 
 DAY = 86_400.0
-LEADS = contract()
 ROTATED = {"rotated_at": NOW, "grace": DAY}
 #: Times of a key, seconds from `NOW` -> its state.
 CASES: dict[str, tuple[dict[str, Any], float, str]] = {

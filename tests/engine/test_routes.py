@@ -2,11 +2,10 @@
 
 import pytest
 from authcontract_engine import ContractError
-from leads import OPEN, PATHS, contract, operation, request
+from leads import LEADS, OPEN, PATHS, contract, operation, request
 from policy_contracts import FILES
 from second_opinion import both, filled
 
-LEADS = contract()
 #: Target -> operationId, or None where it leads nowhere.
 SPELLINGS = {
     "/v1/leads": "listLeads",

@@ -17,10 +17,9 @@ from authcontract_engine import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from leads import NOW, bearer, contract, issue, operation, request
+from leads import LEADS, NOW, bearer, contract, issue, operation, request
 
 DAY = 86_400.0
-LEADS = contract()
 GRACE = {"grace": "24 hours"}
 
 

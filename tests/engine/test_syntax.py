@@ -6,9 +6,8 @@ from typing import Literal
 import pytest
 from authcontract_engine import Facts, Request
 from authcontract_policy import Cause
-from leads import HOST, NOW, contract, request
+from leads import HOST, LEADS, NOW, request
 
-LEADS = contract()
 BAD, LARGE = Cause.MALFORMED_REQUEST, Cause.TOO_LARGE
 
 
