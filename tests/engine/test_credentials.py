@@ -115,7 +115,7 @@ SEVERAL: dict[str, tuple[bytes, Lines, str]] = {
     "as password": (b"", by(basic(b":" + SECRET)), MALFORMED),
     "no base64": (b"", by(b"Basic " + SECRET + b":"), MALFORMED),
     "broken base64": (b"", by(b"Basic c2t"), MALFORMED),
-    "base64 with more padding": (b"", by(basic(SECRET + b":") + b"="), MALFORMED),
+    "base64 after its padding": (b"", by(basic(SECRET + b"::") + b"c2s="), MALFORMED),
     "only a colon": (b"", by(basic(b":")), MALFORMED),
     "empty query": (b"?key=", (), MALFORMED),
     "query without value": (b"?key", (), MALFORMED),
