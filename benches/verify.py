@@ -20,14 +20,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from authcontract_conformance._clause import Case, Clause, Steps
-from authcontract_conformance._connection import connect
 from authcontract_conformance._events import Event
-from authcontract_conformance._exchange import Acquire, Key
-from authcontract_conformance._run import Options, Run
-from authcontract_conformance._verdict import PASSED, Basis, Level
-from authcontract_conformance._world import World
+from authcontract_conformance.clauses._clause import Case, Clause, Steps
+from authcontract_conformance.exchange._exchange import Acquire, Key
+from authcontract_conformance.oracle._verdict import PASSED, Basis, Level
 from authcontract_conformance.reports._log import EventLog
+from authcontract_conformance.run._connection import connect
+from authcontract_conformance.run._run import Options, Run
+from authcontract_conformance.world._world import World
 from authcontract_policy import load
 
 POLICY = Path(__file__).parent.parent / "policy" / "synaptiq.yaml"
@@ -135,9 +135,8 @@ def main() -> None:
     driven, bare = asyncio.run(_rounds(requests))
     rounds = _full_verify()
     ratio = statistics.median(d / b for d, b in zip(driven, bare, strict=True))
-    print(
-        f"Python {sys.version.split()[0]}, {ssl.OPENSSL_VERSION}; {requests} requests a round, {ROUNDS} rounds, medians\n"
-    )
+    print(f"Python {sys.version.split()[0]}, {ssl.OPENSSL_VERSION}")
+    print(f"{requests} requests a round, {ROUNDS} rounds, medians\n")
     print("| what | figure |")
     print("| --- | --- |")
     print(f"| bare loop, {CONNECTIONS} TLS connections | {statistics.median(bare):,.0f} requests/s |")

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import authcontract_engine as engine
-from authcontract_conformance._access import Access
-from authcontract_conformance._clause import Case
-from authcontract_conformance._exchange import (
+from authcontract_conformance.clauses import catalogue
+from authcontract_conformance.clauses._clause import Case
+from authcontract_conformance.driver._keys import Issued, Keyring
+from authcontract_conformance.exchange._exchange import (
     Acquire,
     Action,
     Advance,
@@ -30,18 +31,17 @@ from authcontract_conformance._exchange import (
     Rotate,
     Wait,
 )
-from authcontract_conformance._oracle import Oracle
-from authcontract_conformance._resources import Resources
-from authcontract_conformance._run import at
-from authcontract_conformance._sample import Sampler
-from authcontract_conformance._vault import Vault
-from authcontract_conformance._verdict import Judgement
-from authcontract_conformance._world import Ended, Settings, World
-from authcontract_conformance.clauses import catalogue
-from authcontract_conformance.driver._keys import Issued, Keyring
+from authcontract_conformance.exchange._vault import Vault
 from authcontract_conformance.faults import FAULTS
+from authcontract_conformance.oracle._oracle import Oracle
+from authcontract_conformance.oracle._verdict import Judgement
 from authcontract_conformance.reference import CORRECT, Message, Seams, Server
 from authcontract_conformance.reference._http import read_head
+from authcontract_conformance.run._run import at
+from authcontract_conformance.samples._sample import Sampler
+from authcontract_conformance.world._access import Access
+from authcontract_conformance.world._resources import Resources
+from authcontract_conformance.world._world import Ended, Settings, World
 from authcontract_engine import Contract, KeyRecord
 from authcontract_policy import Algorithm, Loaded, alternatives, load
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import cache
 
-from authcontract_conformance._clause import Clause
+from authcontract_conformance.clauses._clause import Clause
 
 from . import (
     credentials,

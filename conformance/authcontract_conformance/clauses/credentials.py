@@ -7,12 +7,21 @@ from functools import partial
 
 from authcontract_policy import Cause, Operation
 
-from authcontract_conformance._clause import Case, Clause, Steps
-from authcontract_conformance._exchange import Acquire, Credential, Exchange, Key, Need, Parts, Probe
-from authcontract_conformance._oracle import broken, describe_exchange
-from authcontract_conformance._patterns import denial, equivalent, protected, reading_operation
-from authcontract_conformance._verdict import PASSED, Basis, Judgement, Level, Word, fail, inconclusive, unspecified
-from authcontract_conformance._world import Item, World
+from authcontract_conformance.clauses._clause import Case, Clause, Steps
+from authcontract_conformance.exchange._exchange import Acquire, Credential, Exchange, Key, Need, Parts, Probe
+from authcontract_conformance.oracle._oracle import broken, describe_exchange
+from authcontract_conformance.oracle._verdict import (
+    PASSED,
+    Basis,
+    Judgement,
+    Level,
+    Word,
+    fail,
+    inconclusive,
+    unspecified,
+)
+from authcontract_conformance.world._patterns import denial, equivalent, protected, reading_operation
+from authcontract_conformance.world._world import Item, World
 
 Line = tuple[Parts, Parts]
 

@@ -7,12 +7,12 @@ from functools import partial
 
 from authcontract_policy import Dimension
 
-from authcontract_conformance._clause import Case, Clause, Steps
-from authcontract_conformance._exchange import Acquire, Credential, Key
-from authcontract_conformance._isolation import foreign_list, foreign_object, listers, on_objects
-from authcontract_conformance._patterns import denial, reading_operation
-from authcontract_conformance._verdict import Basis, Level
-from authcontract_conformance._world import World
+from authcontract_conformance.clauses._clause import Case, Clause, Steps
+from authcontract_conformance.exchange._exchange import Acquire, Credential, Key
+from authcontract_conformance.oracle._verdict import Basis, Level
+from authcontract_conformance.world._isolation import foreign_list, foreign_object, listers, on_objects
+from authcontract_conformance.world._patterns import denial, reading_operation
+from authcontract_conformance.world._world import World
 
 READS = ("GET",)
 CHANGES = ("PATCH", "PUT", "DELETE", "POST")

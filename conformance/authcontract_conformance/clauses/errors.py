@@ -6,11 +6,11 @@ import re
 
 from authcontract_engine import Rule
 
-from authcontract_conformance._clause import Clause
-from authcontract_conformance._exchange import Exchange
-from authcontract_conformance._oracle import Reality, body_differences, describe_exchange
-from authcontract_conformance._verdict import PASSED, Basis, Evidence, Judgement, Level, fail
-from authcontract_conformance._world import World
+from authcontract_conformance.clauses._clause import Clause
+from authcontract_conformance.exchange._exchange import Exchange
+from authcontract_conformance.oracle._oracle import Reality, body_differences, describe_exchange
+from authcontract_conformance.oracle._verdict import PASSED, Basis, Evidence, Judgement, Level, fail
+from authcontract_conformance.world._world import World
 
 UNAUTHORIZED, FORBIDDEN = 401, 403
 #: auth-scheme of RFC 9110 section 11.1, at the start of a challenge.

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 
 from authcontract_policy import Operation
 
-from authcontract_conformance._clause import Capability, Clause, Property
-from authcontract_conformance._verdict import Basis, Judgement, Level
-from authcontract_conformance._world import World
+from authcontract_conformance.clauses._clause import Capability, Clause, Property
 from authcontract_conformance.fuzz._facade import Facade
+from authcontract_conformance.oracle._verdict import Basis, Judgement, Level
+from authcontract_conformance.world._world import World
 
 #: Operations of a large specification whose responses are looked at.
 MANY = 40

@@ -8,11 +8,11 @@ from functools import partial
 
 from authcontract_policy import Operation
 
-from authcontract_conformance._clause import Case, Clause, Steps
-from authcontract_conformance._exchange import Exchange, Key
-from authcontract_conformance._patterns import protected
-from authcontract_conformance._verdict import PASSED, Basis, Evidence, Judgement, Level, fail
-from authcontract_conformance._world import World
+from authcontract_conformance.clauses._clause import Case, Clause, Steps
+from authcontract_conformance.exchange._exchange import Exchange, Key
+from authcontract_conformance.oracle._verdict import PASSED, Basis, Evidence, Judgement, Level, fail
+from authcontract_conformance.world._patterns import protected
+from authcontract_conformance.world._world import World
 
 #: What only an unhandled error shows. Each is specific enough that no API says it on purpose.
 TRACES: tuple[tuple[str, re.Pattern[bytes]], ...] = (

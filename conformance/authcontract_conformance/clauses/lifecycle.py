@@ -9,14 +9,14 @@ from functools import partial
 from authcontract_engine import Rule
 from authcontract_policy import Dimension, Operation
 
-from authcontract_conformance._clause import Capability, Case, Clause, Steps
-from authcontract_conformance._exchange import Acquire, Advance, Exchange, Key, Need, Probe, Wait
-from authcontract_conformance._management import create, operation_for, revoke, rotate
-from authcontract_conformance._needs import describe
-from authcontract_conformance._oracle import broken, describe_exchange
-from authcontract_conformance._patterns import protected, reading_operation
-from authcontract_conformance._verdict import PASSED, Basis, Evidence, Judgement, Level, fail, inconclusive
-from authcontract_conformance._world import Asking, Ended, Item, World
+from authcontract_conformance.clauses._clause import Capability, Case, Clause, Steps
+from authcontract_conformance.exchange._exchange import Acquire, Advance, Exchange, Key, Need, Probe, Wait
+from authcontract_conformance.oracle._oracle import broken, describe_exchange
+from authcontract_conformance.oracle._verdict import PASSED, Basis, Evidence, Judgement, Level, fail, inconclusive
+from authcontract_conformance.world._management import create, operation_for, revoke, rotate
+from authcontract_conformance.world._needs import describe
+from authcontract_conformance.world._patterns import protected, reading_operation
+from authcontract_conformance.world._world import Asking, Ended, Item, World
 
 #: So many refusals in a row, on two connections, before a dead key is believed to be dead (a cache may flap).
 REFUSALS = 20

@@ -9,12 +9,11 @@ from functools import partial
 from authcontract_engine import Charge, KeyRecord, Rule
 from authcontract_policy import Operation, RateLimit
 
-from authcontract_conformance._bounds import at_most_from_idle, longest_retry_after
-from authcontract_conformance._clause import Case, Clause, Steps
-from authcontract_conformance._exchange import Acquire, Burst, Exchange, Key, Need, Probe, Wait
-from authcontract_conformance._oracle import describe_exchange
-from authcontract_conformance._patterns import protected
-from authcontract_conformance._verdict import (
+from authcontract_conformance.clauses._clause import Case, Clause, Steps
+from authcontract_conformance.exchange._exchange import Acquire, Burst, Exchange, Key, Need, Probe, Wait
+from authcontract_conformance.oracle._bounds import at_most_from_idle, longest_retry_after
+from authcontract_conformance.oracle._oracle import describe_exchange
+from authcontract_conformance.oracle._verdict import (
     PASSED,
     Basis,
     Evidence,
@@ -27,7 +26,8 @@ from authcontract_conformance._verdict import (
     unspecified,
     warn,
 )
-from authcontract_conformance._world import Asking, Ended, World
+from authcontract_conformance.world._patterns import protected
+from authcontract_conformance.world._world import Asking, Ended, World
 
 TOO_MANY = 429
 #: Larger amounts cost more requests than a run should; the headers speak of those (clauses 4.10).

@@ -7,12 +7,12 @@ from functools import partial
 
 from authcontract_policy import Operation
 
-from authcontract_conformance._clause import Case, Clause, Steps
-from authcontract_conformance._exchange import Acquire, Exchange, Key, Need, Parts
-from authcontract_conformance._oracle import broken, describe_exchange
-from authcontract_conformance._patterns import protected
-from authcontract_conformance._verdict import PASSED, Basis, Judgement, Level, Word, fail, inconclusive
-from authcontract_conformance._world import World
+from authcontract_conformance.clauses._clause import Case, Clause, Steps
+from authcontract_conformance.exchange._exchange import Acquire, Exchange, Key, Need, Parts
+from authcontract_conformance.oracle._oracle import broken, describe_exchange
+from authcontract_conformance.oracle._verdict import PASSED, Basis, Judgement, Level, Word, fail, inconclusive
+from authcontract_conformance.world._patterns import protected
+from authcontract_conformance.world._world import World
 
 KNOWN = ("GET", "POST", "PUT", "PATCH", "DELETE")
 NOT_SUPPORTED = (403, 405, 501)

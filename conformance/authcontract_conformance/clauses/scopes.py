@@ -8,13 +8,13 @@ from functools import partial
 from authcontract_engine import Body
 from authcontract_policy import Operation
 
-from authcontract_conformance._clause import Case, Clause, Steps
-from authcontract_conformance._exchange import Acquire, Exchange, Key, Need
-from authcontract_conformance._needs import describe
-from authcontract_conformance._oracle import Reality, broken, describe_exchange
-from authcontract_conformance._patterns import denial, protected
-from authcontract_conformance._verdict import PASSED, Basis, Judgement, Level, Word, fail, inconclusive
-from authcontract_conformance._world import World
+from authcontract_conformance.clauses._clause import Case, Clause, Steps
+from authcontract_conformance.exchange._exchange import Acquire, Exchange, Key, Need
+from authcontract_conformance.oracle._oracle import Reality, broken, describe_exchange
+from authcontract_conformance.oracle._verdict import PASSED, Basis, Judgement, Level, Word, fail, inconclusive
+from authcontract_conformance.world._needs import describe
+from authcontract_conformance.world._patterns import denial, protected
+from authcontract_conformance.world._world import World
 
 CHANGING = frozenset({"POST", "PUT", "PATCH"})
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")

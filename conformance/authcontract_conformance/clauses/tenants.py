@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from authcontract_conformance._clause import Capability, Case, Clause
-from authcontract_conformance._isolation import foreign_list, foreign_object, listers, on_objects
-from authcontract_conformance._verdict import Basis, Level
-from authcontract_conformance._world import World
+from authcontract_conformance.clauses._clause import Capability, Case, Clause
+from authcontract_conformance.oracle._verdict import Basis, Level
+from authcontract_conformance.world._isolation import foreign_list, foreign_object, listers, on_objects
+from authcontract_conformance.world._world import World
 
 METHODS = ("GET", "PATCH", "PUT", "DELETE", "POST")
 

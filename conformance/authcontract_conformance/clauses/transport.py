@@ -8,12 +8,12 @@ from functools import partial
 
 from authcontract_policy import Cause, Operation
 
-from authcontract_conformance._clause import Capability, Case, Clause, Steps
-from authcontract_conformance._exchange import Acquire, Delivery, Exchange, Key, Probe
-from authcontract_conformance._oracle import broken
-from authcontract_conformance._patterns import protected, reading_operation
-from authcontract_conformance._verdict import PASSED, Basis, Level, fail, inconclusive
-from authcontract_conformance._world import Asking, World
+from authcontract_conformance.clauses._clause import Capability, Case, Clause, Steps
+from authcontract_conformance.exchange._exchange import Acquire, Delivery, Exchange, Key, Probe
+from authcontract_conformance.oracle._oracle import broken
+from authcontract_conformance.oracle._verdict import PASSED, Basis, Level, fail, inconclusive
+from authcontract_conformance.world._patterns import protected, reading_operation
+from authcontract_conformance.world._world import Asking, World
 
 
 def _over_plaintext(world: World, operation: Operation, state: str) -> Asking[tuple[Exchange, Probe, str | None]]:

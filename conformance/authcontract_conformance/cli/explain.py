@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from authcontract_policy import Policy
     from rich.console import RenderableType
 
-    from authcontract_conformance._clause import Clause
+    from authcontract_conformance.clauses._clause import Clause
 
 Kind = Literal["clause", "diagnostic", "fault", "silence"]
 

@@ -11,8 +11,8 @@ import click
 from ._shared import CLEAN, COULD_NOT_RUN, FINDINGS, USAGE, default_policy, load_contract, stop
 
 if TYPE_CHECKING:
-    from authcontract_conformance._selftest import Proof, Tried
     from authcontract_conformance.faults import Fault
+    from authcontract_conformance.run._selftest import Proof, Tried
 
 
 @click.command("selftest", short_help="Prove the suite: plant each fault and see it caught.")
@@ -26,7 +26,7 @@ def command(
     policy: str | None, spec: str | None, names: tuple[str, ...], seed: int, format_: str, *, table: bool
 ) -> None:
     """Prove the suite: the clauses that name a fault must catch it, and correct servers must be accused of nothing."""
-    from authcontract_conformance._selftest import selftest
+    from authcontract_conformance.run._selftest import selftest
 
     loaded = load_contract(policy or default_policy(), spec)
     faults = _faults(names)

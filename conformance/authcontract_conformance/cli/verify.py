@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from authcontract_policy import Loaded
 
     from authcontract_conformance._events import Event
-    from authcontract_conformance._run import Options, Result
-    from authcontract_conformance._target import Target
+    from authcontract_conformance.run._run import Options, Result
+    from authcontract_conformance.run._target import Target
 
 
 @click.command("verify", short_help="Judge a deployment, clause by clause.")
@@ -61,8 +61,8 @@ def command(
 
     Without URL the embedded reference server is judged, over real TLS.
     """
-    from authcontract_conformance._run import Options
     from authcontract_conformance.driver._driver import Budget
+    from authcontract_conformance.run._run import Options
 
     loaded = load_contract(policy or default_policy(), spec)
     _check_clauses((*only, *skip))
@@ -82,7 +82,7 @@ def command(
     result = _judge(loaded, _target(loaded, url, target), options, place, format_)
     if result.interrupted:
         raise click.exceptions.Exit(INTERRUPTED)
-    from authcontract_conformance._verdict import EXIT_CODES
+    from authcontract_conformance.oracle._verdict import EXIT_CODES
 
     code = EXIT_CODES[result.verdict]
     unfinished = result.lost or (result.stopped and code != FINDINGS)
@@ -117,7 +117,7 @@ def _target(loaded: Loaded, url: str | None, file: str | None) -> Target | None:
         if url is None:
             return None
         stop(f"`{url}` needs keys to be judged: write a target file and give it with --target FILE", USAGE)
-    from authcontract_conformance._target import load_target
+    from authcontract_conformance.run._target import load_target
 
     assert loaded.policy is not None  # noqa: S101  load_contract ends otherwise
     target, problems = load_target(Path(file), loaded.policy, url)
@@ -132,12 +132,12 @@ def _target(loaded: Loaded, url: str | None, file: str | None) -> Target | None:
 def _judge(loaded: Loaded, target: Target | None, options: Options, log: Path, format_: str) -> Result:
     from rich.console import Console
 
-    from authcontract_conformance._run import SetupError, verify
     from authcontract_conformance.driver._control import ControlError
     from authcontract_conformance.driver._launch import LaunchError
     from authcontract_conformance.reports._log import EventLog, LogError
     from authcontract_conformance.reports._summary import summary
     from authcontract_conformance.reports._terminal import Terminal
+    from authcontract_conformance.run._run import SetupError, verify
 
     with ExitStack() as stack:
         try:

@@ -8,7 +8,7 @@ from typing import Any
 
 from authcontract_engine import KeyRecord
 
-from authcontract_conformance._exchange import Need
+from authcontract_conformance.exchange._exchange import Need
 
 from ._keys import Issued
 from ._wire import Origin, Pool

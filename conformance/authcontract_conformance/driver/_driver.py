@@ -14,9 +14,10 @@ from typing import Any, TypeVar, cast
 
 from authcontract_policy import Operation
 
-from authcontract_conformance._clause import Case, Clause, Property
 from authcontract_conformance._events import CaseJudged, Event, Trouble
-from authcontract_conformance._exchange import (
+from authcontract_conformance.clauses._clause import Case, Clause, Property
+from authcontract_conformance.driver._finding import Findings, exchange_event
+from authcontract_conformance.exchange._exchange import (
     Acquire,
     Action,
     Advance,
@@ -31,11 +32,10 @@ from authcontract_conformance._exchange import (
     Rotate,
     Wait,
 )
-from authcontract_conformance._finding import Findings, exchange_event
-from authcontract_conformance._management import create, operation_for, revoke, secrets
-from authcontract_conformance._verdict import Judgement, Word, inconclusive, skipped
-from authcontract_conformance._world import Ended, Settings, World
 from authcontract_conformance.fuzz._facade import Facade, Over
+from authcontract_conformance.oracle._verdict import Judgement, Word, inconclusive, skipped
+from authcontract_conformance.world._management import create, operation_for, revoke, secrets
+from authcontract_conformance.world._world import Ended, Settings, World
 
 from ._clock import Clock
 from ._keys import Issued, Keyring

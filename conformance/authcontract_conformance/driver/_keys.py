@@ -10,11 +10,11 @@ from typing import Protocol
 from authcontract_engine import Contract, KeyRecord
 from authcontract_policy import Dimension
 
-from authcontract_conformance._exchange import Key, Need
-from authcontract_conformance._needs import describe
-from authcontract_conformance._vault import Vault
-from authcontract_conformance._verdict import skipped
-from authcontract_conformance._world import Ended
+from authcontract_conformance.exchange._exchange import Key, Need
+from authcontract_conformance.exchange._vault import Vault
+from authcontract_conformance.oracle._verdict import skipped
+from authcontract_conformance.world._needs import describe
+from authcontract_conformance.world._world import Ended
 
 #: Length of a made-up secret where the policy states none.
 USUAL_SECRET = 32

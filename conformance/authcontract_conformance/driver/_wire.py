@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import h11
 
-from authcontract_conformance._exchange import Delivery
+from authcontract_conformance.exchange._exchange import Delivery
 
 #: A refusal is small and a list of a few objects too; more than this is a target trying our memory.
 MAX_BODY = 2 * 1024 * 1024

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from authcontract_engine import Contract
 
-from authcontract_conformance._world import World
+from authcontract_conformance.world._world import World
 
 from ._schemathesis import Counts, Generated, Schemas
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from typing import Any, TypeAlias, TypeVar
 
-from authcontract_conformance._exchange import Action, Exchange, Probe
-from authcontract_conformance._verdict import Judgement, inconclusive
-from authcontract_conformance._world import Asking, Ended, World
+from authcontract_conformance.exchange._exchange import Action, Exchange, Probe
+from authcontract_conformance.oracle._verdict import Judgement, inconclusive
+from authcontract_conformance.world._world import Asking, Ended, World
 
 T = TypeVar("T")
 Perform: TypeAlias = Callable[[World, Action], Coroutine[Any, Any, Any]]

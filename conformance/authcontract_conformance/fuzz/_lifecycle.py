@@ -25,12 +25,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from authcontract_conformance._exchange import Acquire, Advance, Exchange, Key, Need, Probe, Wait
-from authcontract_conformance._management import operation_for, revoke, rotate
-from authcontract_conformance._oracle import Expectation, broken, describe_exchange
-from authcontract_conformance._patterns import protected
-from authcontract_conformance._verdict import Evidence, Judgement, Word, fail, inconclusive
-from authcontract_conformance._world import Asking, Ended, Item, World
+from authcontract_conformance.exchange._exchange import Acquire, Advance, Exchange, Key, Need, Probe, Wait
+from authcontract_conformance.oracle._oracle import Expectation, broken, describe_exchange
+from authcontract_conformance.oracle._verdict import Evidence, Judgement, Word, fail, inconclusive
+from authcontract_conformance.world._management import operation_for, revoke, rotate
+from authcontract_conformance.world._patterns import protected
+from authcontract_conformance.world._world import Asking, Ended, Item, World
 
 from ._facade import Facade, Over
 from ._hypothesis import quiet

@@ -14,10 +14,10 @@ from typing import Final
 
 from authcontract_policy import CHECK_OF, Check, Operation
 
-from authcontract_conformance._exchange import HOST, Acquire, Credential, Exchange, Key, Need, Parts, Probe
-from authcontract_conformance._oracle import Expectation, Reality, broken, describe_exchange
-from authcontract_conformance._verdict import PASSED, Judgement, Word, fail, inconclusive, unspecified, warn
-from authcontract_conformance._world import SAFE, World
+from authcontract_conformance.exchange._exchange import HOST, Acquire, Credential, Exchange, Key, Need, Parts, Probe
+from authcontract_conformance.oracle._oracle import Expectation, Reality, broken, describe_exchange
+from authcontract_conformance.oracle._verdict import PASSED, Judgement, Word, fail, inconclusive, unspecified, warn
+from authcontract_conformance.world._world import SAFE, World
 
 from ._corpus import corpus
 from ._facade import Facade, Over

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 from authcontract_policy import Operation
 
-from authcontract_conformance._exchange import Acquire, Exchange, Key, Probe
-from authcontract_conformance._oracle import describe_exchange
-from authcontract_conformance._verdict import PASSED, Evidence, Judgement, inconclusive, warn
-from authcontract_conformance._world import SAFE, Asking, World
+from authcontract_conformance.exchange._exchange import Acquire, Exchange, Key, Probe
+from authcontract_conformance.oracle._oracle import describe_exchange
+from authcontract_conformance.oracle._verdict import PASSED, Evidence, Judgement, inconclusive, warn
+from authcontract_conformance.world._world import SAFE, Asking, World
 
 from ._corpus import schemas
 from ._facade import Facade

@@ -10,7 +10,7 @@ from hypothesis import seed as seeded
 from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 
-from authcontract_conformance._verdict import SEVERITY, Judgement, Word, inconclusive
+from authcontract_conformance.oracle._verdict import SEVERITY, Judgement, Word, inconclusive
 
 from ._facade import Over
 from ._hypothesis import quiet, undisturbed

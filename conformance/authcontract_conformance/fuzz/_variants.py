@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from hypothesis import strategies as st
 
-from authcontract_conformance._exchange import Parts
+from authcontract_conformance.exchange._exchange import Parts
 
 Lines: TypeAlias = tuple[tuple[Parts, Parts], ...]
 Mutation: TypeAlias = Callable[[bytes], bytes]

@@ -11,8 +11,8 @@ from typing import Any, Final
 from authcontract_policy import Operation, Specification, inline
 from jsonschema_rs import Draft202012Validator
 
-from authcontract_conformance._instance import instance, kind, merged
-from authcontract_conformance._schema import Schema, translate, validator
+from authcontract_conformance.samples._instance import instance, kind, merged
+from authcontract_conformance.samples._schema import Schema, translate, validator
 
 #: Fields that show when an item was made and last changed.
 CREATED: Final = ("created_at", "created", "createdAt", "created_on", "inserted_at")

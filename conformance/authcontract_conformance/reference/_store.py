@@ -9,8 +9,8 @@ from typing import Any, Final
 from authcontract_engine import KeyRecord
 from authcontract_policy import Operation, Policy, Specification
 
-from authcontract_conformance._instance import instance
-from authcontract_conformance._schema import Schema
+from authcontract_conformance.samples._instance import instance
+from authcontract_conformance.samples._schema import Schema
 
 from ._call import Call, Outcome, Sight
 from ._data import Data, Item, Partition, Path, new_identifiers

@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 from authcontract_policy import Operation, Parameter, Specification, inline
 from jsonschema_rs import Draft202012Validator
 
-from authcontract_conformance._instance import kind, merged
-from authcontract_conformance._schema import Schema, translate, validator
+from authcontract_conformance.samples._instance import kind, merged
+from authcontract_conformance.samples._schema import Schema, translate, validator
 
 from ._http import Lines
 from ._shape import is_json

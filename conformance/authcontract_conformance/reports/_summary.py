@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from authcontract_conformance._run import Result
+from authcontract_conformance.run._run import Result
 
 
 def summary(result: Result) -> dict[str, Any]:

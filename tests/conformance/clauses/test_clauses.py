@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from authcontract_conformance._exchange import Exchange, Purpose
-from authcontract_conformance._selftest import caught_words
-from authcontract_conformance._verdict import Word
 from authcontract_conformance.clauses import catalogue
+from authcontract_conformance.exchange._exchange import Exchange, Purpose
 from authcontract_conformance.faults import FAULTS
+from authcontract_conformance.oracle._verdict import Word
+from authcontract_conformance.run._selftest import caught_words
 from authcontract_engine import STEPS
 from authcontract_policy import Algorithm
 from conversations import POLICIES, Alter, Conversation, instead, lost, planted

@@ -4,8 +4,8 @@ from functools import cache
 
 import authcontract_engine as engine
 import pytest
-from authcontract_conformance._access import Access
-from authcontract_conformance._exchange import Need
+from authcontract_conformance.exchange._exchange import Need
+from authcontract_conformance.world._access import Access
 from authcontract_engine import Contract
 from authcontract_policy import Operation, load
 from policy_contracts import FILES

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from authcontract_conformance._bounds import at_most_from_idle, longest_retry_after
+from authcontract_conformance.oracle._bounds import at_most_from_idle, longest_retry_after
 from authcontract_engine import STEPS, Limit
 
 SECOND = 1_000_000_000

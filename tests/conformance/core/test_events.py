@@ -21,9 +21,9 @@ from authcontract_conformance._events import (
     Trouble,
     to_json,
 )
-from authcontract_conformance._finding import exchange_event
-from authcontract_conformance._vault import Vault
-from authcontract_conformance._verdict import RunVerdict, Word
+from authcontract_conformance.driver._finding import exchange_event
+from authcontract_conformance.exchange._vault import Vault
+from authcontract_conformance.oracle._verdict import RunVerdict, Word
 from authcontract_conformance.reports._log import EventLog, LogError, read_log
 from conversations import answer, lost
 

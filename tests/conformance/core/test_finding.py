@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from authcontract_conformance._events import Found, to_json
-from authcontract_conformance._exchange import HOST, Credential, Exchange, Parts
-from authcontract_conformance._finding import (
+from authcontract_conformance.clauses import catalogue
+from authcontract_conformance.driver._finding import (
     KEPT_BODY,
     SHOWN_BODY,
     Findings,
@@ -16,9 +16,9 @@ from authcontract_conformance._finding import (
     request_text,
     response_text,
 )
-from authcontract_conformance._vault import Vault
-from authcontract_conformance._verdict import Evidence, Judgement, Word, fail
-from authcontract_conformance.clauses import catalogue
+from authcontract_conformance.exchange._exchange import HOST, Credential, Exchange, Parts
+from authcontract_conformance.exchange._vault import Vault
+from authcontract_conformance.oracle._verdict import Evidence, Judgement, Word, fail
 from authcontract_engine import KeyRecord, Rule
 from conversations import answer, contract, lost
 

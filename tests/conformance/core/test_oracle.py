@@ -5,15 +5,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from authcontract_conformance._exchange import Credential, Delivery, Exchange, Key, Probe
-from authcontract_conformance._oracle import (
+from authcontract_conformance.exchange._exchange import Credential, Delivery, Exchange, Key, Probe
+from authcontract_conformance.oracle._oracle import (
     Expectation,
     Reality,
     body_differences,
     broken,
     describe_exchange,
 )
-from authcontract_conformance._verdict import Word
+from authcontract_conformance.oracle._verdict import Word
 from authcontract_engine import Body, Object
 from conversations import Conversation, answer, instead, lost
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from authcontract_conformance._resources import Resources, find_id
+from authcontract_conformance.world._resources import Resources, find_id
 from authcontract_policy import Operation
 from conversations import contract
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import authcontract_conformance.clauses
 import pytest
-from authcontract_conformance._transform import TRANSFORMS, transform
+from authcontract_conformance.exchange._transform import TRANSFORMS, transform
 
 KEY = b"sk_live_Ab3zZ9"
 

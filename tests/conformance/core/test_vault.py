@@ -4,8 +4,8 @@ import base64
 from urllib.parse import quote
 
 import pytest
-from authcontract_conformance._exchange import HOST, Credential, Parts, Probe
-from authcontract_conformance._vault import WINDOW, Vault
+from authcontract_conformance.exchange._exchange import HOST, Credential, Parts, Probe
+from authcontract_conformance.exchange._vault import WINDOW, Vault
 from authcontract_engine import KeyRecord
 from hypothesis import given
 from hypothesis import strategies as st

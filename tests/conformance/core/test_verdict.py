@@ -3,7 +3,7 @@
 from itertools import permutations
 
 import pytest
-from authcontract_conformance._verdict import (
+from authcontract_conformance.oracle._verdict import (
     EXIT_CODES,
     PASSED,
     SEVERITY,

@@ -8,8 +8,8 @@ from typing import Any
 
 import h11
 import pytest
-from authcontract_conformance._exchange import Delivery
 from authcontract_conformance.driver._wire import MAX_BODY, MAX_HEAD, MAX_INFORMATIONAL, Answer, Origin, Pool
+from authcontract_conformance.exchange._exchange import Delivery
 from authcontract_conformance.reference._certificate import make_certificate
 from scripted import Script, Scripted, hanging, request, resetting, saying, serving
 

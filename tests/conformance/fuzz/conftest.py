@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import pytest
-from authcontract_conformance._exchange import Action, Exchange
-from authcontract_conformance._verdict import Judgement
-from authcontract_conformance._world import World
+from authcontract_conformance.exchange._exchange import Action, Exchange
 from authcontract_conformance.fuzz._facade import Facade, Over
+from authcontract_conformance.oracle._verdict import Judgement
+from authcontract_conformance.world._world import World
 from conversations import Conversation
 
 Check: TypeAlias = Callable[[World, Facade], Judgement]

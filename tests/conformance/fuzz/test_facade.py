@@ -5,10 +5,10 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
-from authcontract_conformance._exchange import Action, Advance
-from authcontract_conformance._verdict import Judgement, Word, inconclusive, skipped
-from authcontract_conformance._world import Ended, World
+from authcontract_conformance.exchange._exchange import Action, Advance
 from authcontract_conformance.fuzz._facade import Facade, Over, Perform
+from authcontract_conformance.oracle._verdict import Judgement, Word, inconclusive, skipped
+from authcontract_conformance.world._world import Ended, World
 from conversations import Conversation
 
 ACTION = Advance(seconds=1)

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 import pytest
-from authcontract_conformance._verdict import Judgement, Word
 from authcontract_conformance.fuzz._lifecycle import lifecycle
+from authcontract_conformance.oracle._verdict import Judgement, Word
 from conversations import Conversation, instead, planted
 
 Judge = Callable[..., Judgement]

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from authcontract_conformance._exchange import Credential, Exchange
-from authcontract_conformance._verdict import Judgement, Word
+from authcontract_conformance.exchange._exchange import Credential, Exchange
 from authcontract_conformance.fuzz._requests import requests_with
 from authcontract_conformance.fuzz._variants import Holder
+from authcontract_conformance.oracle._verdict import Judgement, Word
 from conversations import Conversation, instead, planted
 
 Judge = Callable[..., Judgement]

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from authcontract_conformance._exchange import Exchange
-from authcontract_conformance._verdict import Judgement, Word
+from authcontract_conformance.exchange._exchange import Exchange
 from authcontract_conformance.fuzz._responses import responses_of
+from authcontract_conformance.oracle._verdict import Judgement, Word
 from conversations import Conversation, instead
 
 Judge = Callable[..., Judgement]

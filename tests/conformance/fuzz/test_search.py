@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from authcontract_conformance._verdict import PASSED, Evidence, Judgement, Word, fail, inconclusive, unspecified
 from authcontract_conformance.fuzz._facade import Over
 from authcontract_conformance.fuzz._search import Shrinking, search
+from authcontract_conformance.oracle._verdict import PASSED, Evidence, Judgement, Word, fail, inconclusive, unspecified
 from hypothesis import strategies as st
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from authcontract_conformance._instance import instance
-from authcontract_conformance._regex import matching
-from authcontract_conformance._schema import Direction, translate, validator
+from authcontract_conformance.samples._instance import instance
+from authcontract_conformance.samples._regex import matching
+from authcontract_conformance.samples._schema import Direction, translate, validator
 
 
 @pytest.mark.parametrize(

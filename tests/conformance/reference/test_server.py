@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from authcontract_conformance._schema import translate, validator
 from authcontract_conformance.reference import CORRECT, Message
 from authcontract_conformance.reference._http import read_head
 from authcontract_conformance.reference._seams import parse
+from authcontract_conformance.samples._schema import translate, validator
 from authcontract_policy import Algorithm, inline
 from shop import Caller, headers
 

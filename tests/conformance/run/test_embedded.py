@@ -19,14 +19,14 @@ from urllib.parse import quote
 
 import pytest
 from authcontract_conformance._events import Event, PhaseStarted
-from authcontract_conformance._run import Options, Result
-from authcontract_conformance._run import verify as judge
-from authcontract_conformance._vault import WINDOW, Vault
-from authcontract_conformance._verdict import Level, RunVerdict, Word
 from authcontract_conformance.driver._driver import Driver
+from authcontract_conformance.exchange._vault import WINDOW, Vault
+from authcontract_conformance.oracle._verdict import Level, RunVerdict, Word
 from authcontract_conformance.reports._log import EventLog
 from authcontract_conformance.reports._summary import summary
 from authcontract_conformance.reports._terminal import Terminal
+from authcontract_conformance.run._run import Options, Result
+from authcontract_conformance.run._run import verify as judge
 from authcontract_engine import KeyRecord
 from conversations import POLICIES, loaded
 from deployments import verify

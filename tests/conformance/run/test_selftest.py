@@ -4,10 +4,10 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from authcontract_conformance._selftest import Proof, Tried, caught_words, selftest
-from authcontract_conformance._verdict import Word
 from authcontract_conformance.clauses import catalogue
 from authcontract_conformance.faults import FAULTS, Fault
+from authcontract_conformance.oracle._verdict import Word
+from authcontract_conformance.run._selftest import Proof, Tried, caught_words, selftest
 from conversations import loaded
 
 

@@ -15,8 +15,7 @@ from typing import Any, TypeAlias, TypeVar
 from authcontract_engine import Contract
 from authcontract_policy import CHECK_OF, Check, Operation
 
-from ._access import Access
-from ._exchange import (
+from authcontract_conformance.exchange._exchange import (
     HOST,
     Acquire,
     Action,
@@ -28,11 +27,12 @@ from ._exchange import (
     Probe,
     Purpose,
 )
-from ._oracle import USUAL, Expectation, Oracle, Reality, broken, describe_exchange
-from ._resources import Resources, Step, find_id
-from ._sample import Sampler
-from ._vault import Vault
-from ._verdict import Judgement, inconclusive, skipped
+from authcontract_conformance.exchange._vault import Vault
+from authcontract_conformance.oracle._oracle import USUAL, Expectation, Oracle, Reality, broken, describe_exchange
+from authcontract_conformance.oracle._verdict import Judgement, inconclusive, skipped
+from authcontract_conformance.samples._sample import Sampler
+from authcontract_conformance.world._access import Access
+from authcontract_conformance.world._resources import Resources, Step, find_id
 
 T = TypeVar("T")
 OF_KEYS = frozenset({Check.KEY, Check.SCOPE})

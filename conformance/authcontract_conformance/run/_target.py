@@ -27,8 +27,8 @@ from urllib.parse import urlsplit
 from authcontract_engine import KeyRecord
 from authcontract_policy import Diagnostic, Dimension, Document, Policy, Span, read_document
 
-from .driver._keys import Declared
-from .driver._wire import Origin
+from authcontract_conformance.driver._keys import Declared
+from authcontract_conformance.driver._wire import Origin
 
 
 @cache

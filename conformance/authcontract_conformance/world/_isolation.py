@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from authcontract_engine import Object
 from authcontract_policy import Operation
 
-from ._exchange import Acquire, Exchange, Key, Purpose
-from ._oracle import Reality, broken, describe_exchange
-from ._patterns import protected
-from ._resources import find_id
-from ._verdict import PASSED, Judgement, fail, inconclusive, skipped
-from ._world import Asking, World
+from authcontract_conformance.exchange._exchange import Acquire, Exchange, Key, Purpose
+from authcontract_conformance.oracle._oracle import Reality, broken, describe_exchange
+from authcontract_conformance.oracle._verdict import PASSED, Judgement, fail, inconclusive, skipped
+from authcontract_conformance.world._patterns import protected
+from authcontract_conformance.world._resources import find_id
+from authcontract_conformance.world._world import Asking, World
 
 FOREIGN = Reality(object=Object.FOREIGN)
 #: An id shorter than this may stand in a list by chance.

@@ -8,11 +8,11 @@ from typing import Any
 from authcontract_engine import Rule
 from authcontract_policy import Policy
 
-from ._clause import Clause
-from ._events import ExchangeSeen, Found, PolicyLine
-from ._exchange import Credential, Exchange, HostName, Parts
-from ._vault import Vault
-from ._verdict import Judgement
+from authcontract_conformance._events import ExchangeSeen, Found, PolicyLine
+from authcontract_conformance.clauses._clause import Clause
+from authcontract_conformance.exchange._exchange import Credential, Exchange, HostName, Parts
+from authcontract_conformance.exchange._vault import Vault
+from authcontract_conformance.oracle._verdict import Judgement
 
 #: Bytes of a response body that the log keeps.
 KEPT_BODY = 16 * 1024

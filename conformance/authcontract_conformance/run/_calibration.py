@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from authcontract_conformance._exchange import Acquire, Key, Wait
-from authcontract_conformance._oracle import broken, describe_exchange
-from authcontract_conformance._patterns import reading_operation
-from authcontract_conformance._world import Ended, World
 from authcontract_conformance.driver._driver import Context, Driver, Stopped
+from authcontract_conformance.exchange._exchange import Acquire, Key, Wait
+from authcontract_conformance.oracle._oracle import broken, describe_exchange
+from authcontract_conformance.world._patterns import reading_operation
+from authcontract_conformance.world._world import Ended, World
 
 NOT_FOUND = 404
 #: Reasons that are told; the others are like them.

@@ -9,8 +9,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from ._regex import matching
-from ._schema import Schema, validator
+from authcontract_conformance.samples._regex import matching
+from authcontract_conformance.samples._schema import Schema, validator
 
 #: Deeper structures are recursive by design; what lies below may be anything there.
 _DEPTH: Final = 16

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from ._exchange import Action, Exchange
-from ._verdict import Basis, Judgement, Level
-from ._world import World
-from .fuzz._facade import Facade
+from authcontract_conformance.exchange._exchange import Action, Exchange
+from authcontract_conformance.fuzz._facade import Facade
+from authcontract_conformance.oracle._verdict import Basis, Judgement, Level
+from authcontract_conformance.world._world import World
 
 Steps: TypeAlias = Generator[Action, Any, Judgement]
 

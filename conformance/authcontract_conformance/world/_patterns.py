@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from authcontract_policy import Operation
 
-from ._exchange import Exchange, Probe
-from ._oracle import USUAL, Reality, broken, describe_exchange
-from ._verdict import PASSED, Judgement, Word, fail, inconclusive, unspecified
-from ._world import SAFE, Asking, Ended, Item, World
+from authcontract_conformance.exchange._exchange import Exchange, Probe
+from authcontract_conformance.oracle._oracle import USUAL, Reality, broken, describe_exchange
+from authcontract_conformance.oracle._verdict import PASSED, Judgement, Word, fail, inconclusive, unspecified
+from authcontract_conformance.world._world import SAFE, Asking, Ended, Item, World
 
 
 def protected(world: World) -> tuple[Operation, ...]:

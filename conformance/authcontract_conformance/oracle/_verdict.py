@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from authcontract_engine import Rule
 
-from ._exchange import Exchange
+from authcontract_conformance.exchange._exchange import Exchange
 
 
 class Word(StrEnum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._exchange import Need
+from authcontract_conformance.exchange._exchange import Need
 
 
 def describe(need: Need) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 # The parse tree of a pattern has no public door; Hypothesis goes through this one too.
-from re import _constants as tokens  # type: ignore[attr-defined]  # private, hence without types
-from re import _parser as patterns  # type: ignore[attr-defined]  # likewise
+from re import _constants as tokens
+from re import _parser as patterns
 from typing import Any, Final
 
 

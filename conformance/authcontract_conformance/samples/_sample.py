@@ -10,9 +10,9 @@ from urllib.parse import quote, urlencode
 
 from authcontract_policy import Operation, Specification, inline
 
-from ._exchange import Need
-from ._instance import instance, merged
-from ._schema import Schema, translate
+from authcontract_conformance.exchange._exchange import Need
+from authcontract_conformance.samples._instance import instance, merged
+from authcontract_conformance.samples._schema import Schema, translate
 
 #: A canary has 23 characters; a field must take at least so many.
 CANARY_LENGTH = 23

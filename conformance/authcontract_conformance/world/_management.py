@@ -8,10 +8,10 @@ from typing import Any
 
 from authcontract_policy import Operation
 
-from ._exchange import Acquire, Exchange, Key, Learn, Need, Purpose, Revoke, Rotate
-from ._oracle import broken, describe_exchange
-from ._verdict import inconclusive
-from ._world import Asking, Ended, Item, World
+from authcontract_conformance.exchange._exchange import Acquire, Exchange, Key, Learn, Need, Purpose, Revoke, Rotate
+from authcontract_conformance.oracle._oracle import broken, describe_exchange
+from authcontract_conformance.oracle._verdict import inconclusive
+from authcontract_conformance.world._world import Asking, Ended, Item, World
 
 #: A text this long without a space can be a secret where no prefix tells.
 SECRET_LENGTH = 20

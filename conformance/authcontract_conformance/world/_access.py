@@ -12,7 +12,7 @@ from itertools import chain
 from authcontract_engine import Contract, KeyRecord
 from authcontract_policy import Operation
 
-from ._exchange import Need
+from authcontract_conformance.exchange._exchange import Need
 
 #: Where keys hold one scope each, all scopes are tried up to this many; beyond it only those around the requirement.
 MANY = 12

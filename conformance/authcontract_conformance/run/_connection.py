@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from authcontract_policy import Loaded
 
-from ._target import Target, by_environment, origin
-from .driver._clock import Clock, WallClock
-from .driver._control import Control
-from .driver._keys import DeclaredKeys, KeySource
-from .driver._launch import reference_server
-from .driver._wire import Pool
+from authcontract_conformance.driver._clock import Clock, WallClock
+from authcontract_conformance.driver._control import Control
+from authcontract_conformance.driver._keys import DeclaredKeys, KeySource
+from authcontract_conformance.driver._launch import reference_server
+from authcontract_conformance.driver._wire import Pool
+from authcontract_conformance.run._target import Target, by_environment, origin
 
 #: Connections that a run keeps to one address.
 CONNECTIONS = 16

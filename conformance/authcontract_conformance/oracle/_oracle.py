@@ -25,9 +25,9 @@ from authcontract_engine import (
     Rule,
 )
 
-from ._exchange import Exchange, Probe
-from ._vault import Vault
-from ._verdict import PASSED, Evidence, Judgement, fail, inconclusive, unspecified
+from authcontract_conformance.exchange._exchange import Exchange, Probe
+from authcontract_conformance.exchange._vault import Vault
+from authcontract_conformance.oracle._verdict import PASSED, Evidence, Judgement, fail, inconclusive, unspecified
 
 #: Statuses of which ERR-5 judges every body.
 JUDGED_BY_BODY = frozenset({401, 403})

@@ -14,8 +14,8 @@ from dataclasses import replace
 
 from authcontract_engine import KeyRecord
 
-from ._exchange import Credential, HostName, Part, Parts, Probe
-from ._transform import transform
+from authcontract_conformance.exchange._exchange import Credential, HostName, Part, Parts, Probe
+from authcontract_conformance.exchange._transform import transform
 
 #: Shortest run of a secret that counts as shown.
 WINDOW = 9

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 
 from authcontract_policy import Loaded
 
-from ._events import Event
-from ._run import Options, Result, inapplicable, verify
-from ._verdict import Word
-from .clauses import catalogue
-from .faults import Fault
+from authcontract_conformance._events import Event
+from authcontract_conformance.clauses import catalogue
+from authcontract_conformance.faults import Fault
+from authcontract_conformance.oracle._verdict import Word
+from authcontract_conformance.run._run import Options, Result, inapplicable, verify
 
 #: Servers at once: each is a process of its own beside the one that judges.
 JOBS = 3

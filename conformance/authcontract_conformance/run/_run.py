@@ -15,24 +15,33 @@ import authcontract_engine as engine
 from authcontract_engine import Contract
 from authcontract_policy import Loaded, Policy, Table, alternatives
 
-from ._access import Access
-from ._clause import Case, Clause, Property
-from ._connection import Connected, connect
-from ._events import ClauseJudged, Event, FileSeen, Found, PhaseStarted, RunFinished, RunStarted, Trouble
-from ._finding import Findings
-from ._oracle import Oracle
-from ._patterns import protected
-from ._resources import Resources
-from ._sample import Sampler
-from ._target import Target
-from ._vault import Vault
-from ._verdict import ClauseVerdict, Judgement, RunVerdict, Word, run_verdict, worst
-from ._world import Settings, World
-from .clauses import catalogue
-from .clauses.calibration import calibration
-from .driver._clock import WallClock
-from .driver._driver import Budget, Driver
-from .driver._keys import DeclaredKeys, Keyring
+from authcontract_conformance._events import (
+    ClauseJudged,
+    Event,
+    FileSeen,
+    Found,
+    PhaseStarted,
+    RunFinished,
+    RunStarted,
+    Trouble,
+)
+from authcontract_conformance.clauses import catalogue
+from authcontract_conformance.clauses._clause import Case, Clause, Property
+from authcontract_conformance.driver._clock import WallClock
+from authcontract_conformance.driver._driver import Budget, Driver
+from authcontract_conformance.driver._finding import Findings
+from authcontract_conformance.driver._keys import DeclaredKeys, Keyring
+from authcontract_conformance.exchange._vault import Vault
+from authcontract_conformance.oracle._oracle import Oracle
+from authcontract_conformance.oracle._verdict import ClauseVerdict, Judgement, RunVerdict, Word, run_verdict, worst
+from authcontract_conformance.run._calibration import calibration
+from authcontract_conformance.run._connection import Connected, connect
+from authcontract_conformance.run._target import Target
+from authcontract_conformance.samples._sample import Sampler
+from authcontract_conformance.world._access import Access
+from authcontract_conformance.world._patterns import protected
+from authcontract_conformance.world._resources import Resources
+from authcontract_conformance.world._world import Settings, World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

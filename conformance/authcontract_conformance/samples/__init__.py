@@ -1,0 +1,1 @@
+"""Valid requests and answers made from schemas."""
