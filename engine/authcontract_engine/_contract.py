@@ -65,6 +65,7 @@ class Contract:
         self.permit = self._scopes.permit
         #: Read a request once, for `charges`, `decide` and `refuse`.
         self.read = self._reader.read
+        self._refused = self._checks.refused
         #: Every check with its function, in the order of the policy.
         self.checks: tuple[tuple[Check, CheckFunction], ...] = self._checks.table
         order = [check for check, _ in self.checks]
@@ -88,8 +89,7 @@ class Contract:
     def decide(self, request: Request | Reading, facts: Facts) -> Decision:
         """Say what the contract says of a request, all facts known; whatever the request holds, this never raises."""
         reading = request if isinstance(request, Reading) else self.read(request)
-        checks = self._factual if reading.clear else self._pipeline
-        refusal = self._checks.refused(checks, reading, facts)
+        refusal = self._refused(self._factual if reading.clear else self._pipeline, reading, facts)
         return self._allowed(reading, facts) if refusal is None else refusal
 
     def possible(self, request: Request | Reading, facts: Facts) -> frozenset[Decision]:
@@ -114,10 +114,10 @@ class Contract:
         An OPTIONS that is no operation of its own needs no key, so no key pays for it.
         """
         checks = self._factual_before_limit if reading.clear else self._before_limit
-        if self._checks.refused(checks, reading, Facts(now, key)) is not None:
+        if self._refused(checks, reading, Facts(now, key)) is not None:
             return ()
         operation, method = reading.operation, reading.request.method
-        if reading.presented.state != "key" or reading.asks_for_methods:
+        if not reading.clear and (reading.presented.state != "key" or reading.asks_for_methods):
             key = None
         if operation is not None and method != _HEAD:
             return self._charged(self._charges.usual[operation.id], operation, key, reading)

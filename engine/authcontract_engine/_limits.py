@@ -55,7 +55,7 @@ Adjustment: TypeAlias = Callable[[State, int, Limit, int], State]
 
 def fixed_window(state: State, now: int, limit: Limit, cost: int) -> tuple[State, Outcome]:
     """Count in windows that follow each other."""
-    start, used = _window(state, now, limit)
+    start, used = state if state is not None and now < state[0] + limit.window else _fresh(now, limit)
     admitted = not cost or used + cost <= limit.amount
     if admitted and cost:
         used += cost
@@ -67,15 +67,12 @@ def fixed_window(state: State, now: int, limit: Limit, cost: int) -> tuple[State
 
 def adjust_fixed_window(state: State, at: int, limit: Limit, units: int) -> State:
     """Count more or less in the window of `at`, unless another has begun."""
-    start, used = _window(state, at, limit)
+    start, used = state if state is not None and at < state[0] + limit.window else _fresh(at, limit)
     return (start, max(0, used + units)) if start <= at else state
 
 
-def _window(state: State, now: int, limit: Limit) -> tuple[int, int]:
-    """Return the start of the window and what is used of it."""
-    if state is not None and now < state[0] + limit.window:
-        start, used = state
-        return start, used
+def _fresh(now: int, limit: Limit) -> tuple[int, int]:
+    """Return the window that begins now, or began for everybody, and that nothing is used of it."""
     return (now - now % limit.window if limit.alignment == "aligned" else now), 0
 
 

@@ -11,7 +11,7 @@ from authcontract_policy import Cause, Dimension, Operation, Policy
 from ._credentials import Presentation, Presented
 from ._lean import lean
 from ._routes import Place, Routes
-from ._syntax import Fields, origin_form, problem_of
+from ._syntax import origin_form, problem_of
 from ._values import Request
 
 
@@ -79,8 +79,11 @@ class Reader:
 
     def read(self, request: Request) -> Reading:
         """Read a request; whatever its bytes are, there is a reading of it."""
-        fields = Fields.of(request.headers)
-        problem = problem_of(request, fields)
+        names, values = [], []
+        for name, value in request.headers:
+            names.append(name.lower())
+            values.append(value)
+        problem = problem_of(request, names, values)
         target: bytes | None = request.target
         if request.target[:1] != b"/":
             target = origin_form(request.target, request.method)
@@ -88,12 +91,12 @@ class Reader:
                 problem = Cause.MALFORMED_REQUEST
         path, _, query = (target or b"").partition(b"?")
         secure, _, routes = self._hosts.get(request.environment, self._usual)
-        place, values = routes.find(path) or (None, ())
+        place, filled = routes.find(path) or (None, ())
         operation = None if place is None else place.methods.get(request.method)
-        presented = self._presentation.read(fields, query)
+        presented = self._presentation.read(names, values, query)
         plaintext = secure and request.scheme != "https"
         clear = operation is not None and problem is None and not plaintext and presented.state == "key"
-        return Reading(request, problem, presented, operation, path, place, values, plaintext, clear)
+        return Reading(request, problem, presented, operation, path, place, filled, plaintext, clear)
 
 
 def _base_urls(policy: Policy) -> Mapping[str | None, str]:

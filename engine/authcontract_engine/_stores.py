@@ -163,21 +163,19 @@ class MemoryLimiter:
     def reserve(self, charges: tuple[Charge, ...], now: float) -> Reservation:
         """Take every charge, or none if one has no room; says how each limit stands afterwards."""
         at = self._latest = max(self._latest, round(now * SECOND))
-        taken = []
-        admitted = True
+        standings, taken = [], []
         for charge in charges:
-            counter = self._counter(charge)
+            counter = self._counters.get(charge.bucket)
+            if counter is None or counter.charge is not charge:
+                counter = self._counter(charge)
             state, outcome = counter.step(counter.state, at, counter.limit, charge.cost)
-            admitted = admitted and outcome.admitted
-            taken.append((charge, counter, state, outcome))
-        standings = []
-        for charge, counter, state, outcome in taken:
-            if admitted:
-                counter.state = state
-                standings.append(_standing(charge, counter, outcome, at))
-            else:
-                standings.append(_standing(charge, counter, counter.refused(charge, at), at))
-        return Reservation(admitted, tuple(standings), at)
+            if not outcome.admitted:
+                return Reservation(False, tuple([self._refused(each, at) for each in charges]), at)  # noqa: FBT003
+            taken.append((counter, state))
+            standings.append(_standing(counter, outcome, at))
+        for counter, state in taken:
+            counter.state = state
+        return Reservation(True, tuple(standings), at)  # noqa: FBT003
 
     def settle(self, reservation: Reservation, costs: Iterable[tuple[Charge, int]], now: float) -> None:  # noqa: ARG002  a store whose reservations run out needs it
         """Fix what a request cost once its outcome is known: (charge, final units) each."""
@@ -192,26 +190,40 @@ class MemoryLimiter:
         self._latest = 0
 
     def _counter(self, charge: Charge) -> _Counter:
-        """Return what counts for this bucket; a changed amount goes on from what was counted."""
+        """Return what counts for this charge; one of another amount goes on from what was counted."""
         found = self._counters.get(charge.bucket)
-        if found is None or found.limit.amount != charge.amount or found.limit.burst != charge.burst:
-            row = self._limits[charge.limit]
-            algorithm = self._algorithm if row.algorithm == "any" else row.algorithm
-            limit = Limit(charge.amount, (row.window or 0) * SECOND, charge.burst, self._alignment)
-            found = self._counters[charge.bucket] = _Counter(
-                STEPS[algorithm],
-                ADJUSTMENTS[algorithm],
-                limit,
-                charge.burst if algorithm == "token_bucket" else charge.amount,
-                None if found is None else found.state,
-            )
-        return found
+        if found is not None and (found.limit.amount, found.limit.burst) == (charge.amount, charge.burst):
+            found.charge = charge
+            return found
+        row = self._limits[charge.limit]
+        algorithm = self._algorithm if row.algorithm == "any" else row.algorithm
+        made = self._counters[charge.bucket] = _Counter(
+            charge=charge,
+            step=STEPS[algorithm],
+            adjust=ADJUSTMENTS[algorithm],
+            limit=Limit(charge.amount, (row.window or 0) * SECOND, charge.burst, self._alignment),
+            capacity=charge.burst if algorithm == "token_bucket" else charge.amount,
+            state=None if found is None else found.state,
+        )
+        return made
+
+    def _refused(self, charge: Charge, at: int) -> Standing:
+        """Return how a limit stands for a request that was refused, after what the refusal itself takes."""
+        counter = self._counter(charge)
+        if charge.cost_refused:
+            counter.adjust_by(charge.cost_refused, at)
+        _, outcome = counter.step(counter.state, at, counter.limit, charge.cost)
+        if outcome.admitted:
+            _, outcome = counter.step(counter.state, at, counter.limit, 0)
+        return _standing(counter, outcome, at)
 
 
 @dataclass(slots=True)
 class _Counter:
     """What was counted for one bucket, and how."""
 
+    #: What it counted last.
+    charge: Charge
     step: Step
     adjust: Adjustment
     limit: Limit
@@ -223,24 +235,17 @@ class _Counter:
         """Count so many units more or less for a request of that time."""
         self.state = self.adjust(self.state, at, self.limit, units)
 
-    def refused(self, charge: Charge, at: int) -> Outcome:
-        """Return how a limit stands for a request that was refused, after what the refusal itself takes."""
-        if charge.cost_refused:
-            self.adjust_by(charge.cost_refused, at)
-        _, outcome = self.step(self.state, at, self.limit, charge.cost)
-        return self.step(self.state, at, self.limit, 0)[1] if outcome.admitted else outcome
 
-
-def _standing(charge: Charge, counter: _Counter, outcome: Outcome, at: int) -> Standing:
-    remaining, reset = outcome.remaining, outcome.reset
+def _standing(counter: _Counter, outcome: Outcome, at: int) -> Standing:
+    charge, remaining, reset, retry = counter.charge, outcome.remaining, outcome.reset, outcome.retry
     return Standing(
         charge.limit,
         charge.amount,
         remaining,
-        max(0, counter.capacity - remaining),
+        counter.capacity - remaining,
         counter.limit.window // SECOND,
         -(-reset // SECOND),
         -(-(at + reset) // SECOND),
-        math.inf if outcome.retry is None else outcome.retry / SECOND,
+        math.inf if retry is None else retry / SECOND,
         outcome.admitted,
     )

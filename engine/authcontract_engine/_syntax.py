@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final, Literal, TypeAlias
 
 from authcontract_policy import Cause
 
-from ._lean import lean
 from ._values import Request
 
 Problem: TypeAlias = Literal[Cause.MALFORMED_REQUEST, Cause.TOO_LARGE]
@@ -35,45 +33,29 @@ _OWS: Final = b" \t"
 _AUTHORITY: Final = b":authority"
 
 
-@lean(frozen=True, slots=True)
-class Fields:
-    """The header lines of a request, names in lower case beside their values."""
-
-    names: list[bytes]
-    values: list[bytes]
-
-    @classmethod
-    def of(cls, lines: Iterable[tuple[bytes, bytes]]) -> Fields:
-        """Take header lines apart."""
-        names, values = [], []
-        for name, value in lines:
-            names.append(name.lower())
-            values.append(value)
-        return cls(names, values)
-
-
-def problem_of(request: Request, fields: Fields) -> Problem | None:
-    """Return what is wrong with a request's syntax."""
+def problem_of(request: Request, names: list[bytes], values: list[bytes]) -> Problem | None:
+    """Return what is wrong with a request's syntax; its fields come as names in lower case and as values."""
     if request.problem is not None:
         return request.problem
     target, method = request.target, request.method
-    names, values = b"".join(fields.names), b"".join(fields.values)
-    if len(target) > LONGEST_TARGET or (len(names) + len(values) > LONGEST_LINE and _has_long_line(request)):
+    every_name, every_value = b"".join(names), b"".join(values)
+    if len(target) > LONGEST_TARGET or (len(every_name) + len(every_value) > LONGEST_LINE and _has_long_line(request)):
         return Cause.TOO_LARGE
-    if not target or target.translate(None, _TARGET) or values.translate(None, _VALUE):
+    if not target or target.translate(None, _TARGET) or every_value.translate(None, _VALUE):
         return Cause.MALFORMED_REQUEST
     if method not in METHODS and (not method or method.translate(None, _TOKEN)):
         return Cause.MALFORMED_REQUEST
-    hosts = fields.names.count(b"host")
+    hosts = names.count(b"host")
     if hosts == 1:
-        host = fields.values[fields.names.index(b"host")].strip(_OWS)
+        host = values[names.index(b"host")].strip(_OWS)
         if not host or host.translate(None, _HOST):
             return Cause.MALFORMED_REQUEST
-    elif hosts or _AUTHORITY not in fields.names:
+    elif hosts or _AUTHORITY not in names:
         return Cause.MALFORMED_REQUEST
-    if _AUTHORITY in fields.names:
-        names = names.replace(_AUTHORITY, b"", 1)
-    return Cause.MALFORMED_REQUEST if b"" in fields.names or names.translate(None, _TOKEN) else None
+    odd = every_name.translate(None, _TOKEN)
+    if b"" in names or (odd and not (odd == b":" and _AUTHORITY in names)):
+        return Cause.MALFORMED_REQUEST
+    return None
 
 
 def _has_long_line(request: Request) -> bool:
