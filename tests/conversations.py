@@ -118,6 +118,9 @@ class _Keys:
         """Tell whether the policy knows such a kind of key."""
         return need.kind in self.server.contract.policy.keys.kinds
 
+    def known(self) -> tuple[Issued, ...]:
+        return ()
+
     async def issue(self, need: Need, organisation: str) -> Issued:
         """Issue a key."""
         record, secret = self.server.keyring.issue(

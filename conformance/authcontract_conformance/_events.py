@@ -138,6 +138,8 @@ class ClauseJudged:
     word: str
     reason: str
     cases: int
+    #: Cases of them that the target, or the care for it, did not allow.
+    skipped: int
     promise: str
     #: False where the contract makes it meaningless.
     applicable: bool

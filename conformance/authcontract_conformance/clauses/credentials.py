@@ -114,11 +114,10 @@ def _auth_3(world: World) -> Iterable[Case]:
 # --- AUTH-8 and AUTH-9: keys that are none -------------------------------------------------------------------------
 
 
-def _dead_key(state: str, world: World) -> Steps:
-    operation = reading_operation(world)
+def _dead_key(operation: Operation, state: str, world: World) -> Steps:
     item = yield from world.item(operation)
-    key: Key = yield Acquire(world.need(operation, state=state, own=True))
-    probe = world.request(operation, key, item, label=f"{state} key")
+    key: Key = yield Acquire(world.need(operation, state=state))
+    probe = world.request(operation, key, item, canary=world.canary(), label=f"{state} key")
     return (yield from denial(world, operation, item, probe))
 
 
@@ -144,14 +143,22 @@ def _key_id_for_key(world: World) -> Steps:
 
 
 def _auth_8(world: World) -> Iterable[Case]:
-    for state in ("unknown", "revoked", "expired"):
-        yield Case(f"{state} key", partial(_dead_key, state))
+    operations = [op for op in protected(world) if world.access.strongest(op, world.environment) is not None]
+    for number, operation in enumerate(operations):
+        # Each state on each operation, since one route is easily forgotten; of very many, one state on each.
+        states = DEAD if len(operations) <= MANY else (DEAD[number % len(DEAD)],)
+        for state in states:
+            yield Case(f"{operation.label} with a key that is {state}", partial(_dead_key, operation, state))
     prefix = next((p for k in world.policy.keys.kinds.values() if k.prefix for p in k.prefix.values()), "")
     for text in dict.fromkeys((prefix, "", "null", "undefined", "0", "true", "*", "%", "' OR '1'='1", '{"$ne":null}')):
         yield Case(f"{text!r} for a key", partial(_no_key_at_all, text))
     yield Case("the key's id for a key", _key_id_for_key)
 
 
+#: States of a key that is none, or is none any more.
+DEAD = ("unknown", "revoked", "expired")
+#: Up to so many operations are tried with each.
+MANY = 60
 #: What is done to a valid key; the rest of the world may think that it is still the same one.
 ALTERED: tuple[tuple[str, tuple[str | int, ...]], ...] = (
     ("without its last character", ("drop_last", 1)),
@@ -331,8 +338,9 @@ CLAUSES = (
         sources=("RFC 9110 section 15.5.2", "RFC 6750 section 3.1"),
         promise="A key that is unknown, revoked, expired or no key at all is refused.",
         why="Some servers check that a key looks like one and never look it up; some answer from a cache for days.",
-        how="A well-formed key that was never issued, a revoked one, an expired one, and texts that stand for nothing "
-        "(`null`, `*`, the prefix alone, a key's id) each try to read an object. Content shown fails.",
+        how="A well-formed key that was never issued, a revoked one and an expired one try each operation, on an "
+        "object of "
+        "its own; texts that stand for nothing (`null`, `*`, the prefix alone, a key's id) try to read one.",
         fix="Look every key up by its digest, and take its state from the record on each request.",
         cases=_auth_8,
     ),

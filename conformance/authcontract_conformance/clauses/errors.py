@@ -9,10 +9,12 @@ from authcontract_engine import Rule
 from authcontract_conformance.clauses._clause import Clause
 from authcontract_conformance.exchange._exchange import Exchange
 from authcontract_conformance.oracle._oracle import Reality, body_differences, describe_exchange
-from authcontract_conformance.oracle._verdict import PASSED, Basis, Evidence, Judgement, Level, fail
+from authcontract_conformance.oracle._verdict import PASSED, Basis, Evidence, Judgement, Level, fail, warn
 from authcontract_conformance.world._world import World
 
 UNAUTHORIZED, FORBIDDEN = 401, 403
+#: Refusals whose body the application makes too, though documentation seldom shows it; a parser's own 400 is none.
+OTHERS = (404, 405, 409, 429)
 #: auth-scheme of RFC 9110 section 11.1, at the start of a challenge.
 _CHALLENGE = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+(\s|,|$)")
 _ANYTHING = Reality(object="unknown", body="unknown", usage="unknown")
@@ -32,7 +34,7 @@ def _err_1(_: World, exchange: Exchange) -> Judgement | None:
 
 
 def _err_5(world: World, exchange: Exchange) -> Judgement | None:
-    if exchange.status not in (UNAUTHORIZED, FORBIDDEN) or exchange.probe.method == b"HEAD":
+    if exchange.status not in (UNAUTHORIZED, FORBIDDEN, *OTHERS) or exchange.probe.method == b"HEAD":
         return None
     expectation = world.expect(exchange.probe, _ANYTHING)
     if not any(exchange.status in decision.statuses for decision in expectation.decisions):
@@ -47,6 +49,8 @@ def _err_5(world: World, exchange: Exchange) -> Judgement | None:
         exchange=exchange,
         rule=rule,
     )
+    if exchange.status in OTHERS:
+        return warn(evidence, "this refusal has not the error body that the others have")
     return fail(evidence, "the error body is not what the documentation shows")
 
 
@@ -89,9 +93,9 @@ CLAUSES = (
         sources=(),
         promise="A refusal has the documented error body.",
         why="Clients branch on the code in the body; a framework's own error page breaks them.",
-        how="Each 401 and 403 of the whole run is compared with the body that the policy gives for its cause. Texts "
-        "that "
-        "the policy calls examples may differ, more fields may be there, HEAD has no body.",
+        how="Each 401 and 403 of the whole run is compared with the body that the policy gives for its cause, and a "
+        "404, 405, 409 or 429 that differs is a warning. Texts that the policy calls examples may differ, more fields "
+        "may be there, HEAD has no body.",
         fix="Make one function build every error body, and register it for the framework's own errors too.",
         passive=_err_5,
         traffic=("AUTH-1", "AUTH-8", "SCOPE-1"),

@@ -15,7 +15,7 @@ from authcontract_conformance.oracle._oracle import broken, describe_exchange
 from authcontract_conformance.oracle._verdict import PASSED, Basis, Evidence, Judgement, Level, fail, inconclusive
 from authcontract_conformance.world._management import create, operation_for, revoke, rotate
 from authcontract_conformance.world._needs import describe
-from authcontract_conformance.world._patterns import protected, reading_operation
+from authcontract_conformance.world._patterns import denial, protected, reading_operation
 from authcontract_conformance.world._world import Asking, Ended, Item, World
 
 #: So many refusals in a row, on two connections, before a dead key is believed to be dead (a cache may flap).
@@ -109,13 +109,14 @@ def _life_1(world: World) -> Steps:
 
 
 def _keeps_scope(world: World, key: Key, label: str) -> Steps:
-    """Ask for one operation that the key may not call; where there is none, nothing more is known."""
-    for operation in protected(world):
-        if operation.method == "GET" and not world.access.permits(operation, key.need):
-            item = yield from world.item(operation)
-            probe = world.request(operation, key, item, label=f"{label}, on what it may not")
-            exchange: Exchange = yield probe
-            return world.expect(probe).judge(exchange, reason="the key may do more than it was given")
+    """Ask for one operation that the key may not call under any answer to a silence, one that reads if there is one."""
+    for operation in sorted(protected(world), key=lambda each: each.method != "GET"):
+        if world.access.permits(operation, key.need) or world.access.strongest(operation, world.environment) is None:
+            continue
+        item = yield from world.item(operation)
+        probe = world.request(operation, key, item, canary=world.canary(), label=f"{label}, on what it may not")
+        if world.expect(probe).open is None:
+            return (yield from denial(world, operation, item, probe))
     return PASSED
 
 

@@ -15,6 +15,7 @@ from authcontract_conformance.world._patterns import protected
 from authcontract_conformance.world._world import World
 
 KNOWN = ("GET", "POST", "PUT", "PATCH", "DELETE")
+CHANGING = frozenset({"PUT", "PATCH", "DELETE"})
 NOT_SUPPORTED = (403, 405, 501)
 
 
@@ -55,6 +56,8 @@ def _meth_1(world: World) -> Iterable[Case]:
 
 def _undocumented(operation: Operation, method: str, world: World) -> Steps:
     item = yield from world.item(operation)
+    if method in CHANGING and world.resources.steps(operation):
+        world.spare(item)
     key: Key = yield from world.key(operation)
     content = world.settings.sampler.content(operation, method, world.canary())
     before = yield from world.snapshot(operation, item, method)
@@ -93,6 +96,8 @@ OVERRIDES = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
 def _overridden(operation: Operation, need: Need, verb: str, header: str | None, world: World) -> Steps:
     """Ask for a method that the key may not use by a header, or in the query, of one that it may send."""
     item = yield from world.item(operation)
+    if world.resources.steps(operation):
+        world.spare(item)
     key: Key = yield Acquire(need)
     canary = world.canary()
     reader = world.resources.reader(operation)

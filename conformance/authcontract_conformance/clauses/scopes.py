@@ -104,6 +104,7 @@ def _readers(world: World) -> Iterable[tuple[Operation, Need]]:
 
 def _by_any_method(operation: Operation, need: Need, method: str, world: World) -> Steps:
     item = yield from world.item(operation)
+    world.spare(item)
     key: Key = yield Acquire(need)
     canary = world.canary()
     content = world.settings.sampler.content(operation, method, canary)

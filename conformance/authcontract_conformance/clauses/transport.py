@@ -38,6 +38,31 @@ def _never_served(operation: Operation, state: str, world: World) -> Steps:
     return PASSED
 
 
+def _everywhere(world: World, canary: str) -> Asking[list[Exchange]]:
+    """Send every operation over plaintext with one key that is spent on it, on objects that do not exist (R9)."""
+    key: Key = yield Acquire(world.need(reading_operation(world), own=True))
+    found: list[Exchange] = []
+    for operation in protected(world):
+        if not world.resources.steps(operation) or operation.method == "GET":
+            probe = world.request(operation, key, canary=canary, label=f"{operation.label} over plain HTTP")
+            found.append((yield replace(probe, channel="plain")))
+    return found
+
+
+def _none_is_served(world: World) -> Steps:
+    for exchange in (yield from _everywhere(world, world.canary())):
+        if exchange.succeeded:
+            return fail(world.expect(exchange.probe).evidence(exchange), "plain HTTP was served")
+    return PASSED
+
+
+def _none_is_redirected(world: World) -> Steps:
+    for exchange in (yield from _everywhere(world, world.canary())):
+        if 300 <= exchange.status < 400:  # noqa: PLR2004  RFC 9110 section 15.4
+            return fail(world.expect(exchange.probe).evidence(exchange), "a plain HTTP request was redirected")
+    return PASSED
+
+
 def _trans_1(world: World) -> Iterable[Case]:
     operation = reading_operation(world)
     for state in ("active", "unknown"):
@@ -45,6 +70,7 @@ def _trans_1(world: World) -> Iterable[Case]:
     writer = next((op for op in protected(world) if op.method == "POST" and not world.resources.steps(op)), None)
     if writer is not None and world.access.strongest(writer, world.environment) is not None:
         yield Case(f"{writer.label} over plain HTTP", partial(_never_served, writer, "active"))
+    yield Case("every operation over plain HTTP", _none_is_served)
 
 
 def _never_redirected(world: World) -> Steps:
@@ -61,6 +87,7 @@ def _never_redirected(world: World) -> Steps:
 
 def _trans_2(_: World) -> Iterable[Case]:
     yield Case("a request over plain HTTP", _never_redirected)
+    yield Case("every operation over plain HTTP", _none_is_redirected)
 
 
 def _redirect_is_documented(world: World) -> str | None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
+from authcontract_engine import KeyRecord
 from authcontract_policy import Operation
 
 from authcontract_conformance._events import CaseJudged, Event, Trouble
@@ -112,10 +113,12 @@ class Driver:
         self._pacer = Pacer(settings.contract, clock)
         self._began = time.monotonic()
         self._silent = 0
-        self._created: list[Key] = []
+        #: Keys that the API has shown since the run began and that live still, whoever asked for them: id -> whose.
+        self._living: dict[str, Need] = {}
         managed_by = settings.contract.policy.keys.managed_by
         #: Operations whose responses show a new key.
         self._key_makers = {managed_by.create, managed_by.rotate} - {None} if managed_by is not None else set()
+        self._key_breaker = managed_by.revoke if managed_by is not None else None
 
     def look_with(self, passive: Iterable[Clause]) -> None:
         """Show every exchange to these clauses from now on: until a key works nothing that is seen proves anything."""
@@ -272,7 +275,6 @@ class Driver:
         if operation is None or (not need.own and self._keyring.has(need)):
             return await self._keyring.acquire(need, world.case)
         key, _ = await self.follow(create(world, operation, replace(need, state="active")), context)
-        self._created.append(key)
         if need.state == "revoked":
             await self.follow(revoke(world, key), context)
         self._keyring.share(need, key)
@@ -288,17 +290,18 @@ class Driver:
         return operation if there else None
 
     async def tidy(self) -> None:
-        """Revoke the keys that the run created and that still live; what cannot be revoked is said."""
+        """Revoke the keys that the API made for the run and that live still; what cannot be revoked is said."""
+        if self._keyring.endless or self.lost:
+            return
         world = World(self.settings, "tidying")
         context = Context(clause="tidying", subject="", world=world)
-        for key in self._created:
-            record = self.settings.vault.record(key.id)
-            if record is not None and record.revoked_at is None and operation_for(world, "revoke") is not None:
-                try:
-                    await self.follow(revoke(world, key), context)
-                except (Ended, Stopped) as ended:
-                    why = self.settings.vault.hide_text(str(ended))
-                    self._emit(Trouble(where=f"key {key.id}", what=f"was created and could not be revoked: {why}"))
+        for identity, need in list(self._living.items()):
+            key = Key(KeyRecord(id=identity, digest="", kind=need.kind, issued_at=0.0), need)
+            try:
+                await self.follow(revoke(world, key), context)
+            except (Ended, Stopped) as ended:
+                what = f"was made by the run and could not be revoked: {ended}"
+                self._emit(Trouble(where=f"key {identity}", what=self.settings.vault.hide_text(what)))
 
     def _learn(self, action: Learn, key: Key) -> Key:
         value = action.exchange.json()
@@ -357,6 +360,9 @@ class Driver:
         )
         if exchange.succeeded and exchange.probe.operation in self._key_makers:
             self._hide_new_keys(exchange, context.world)
+        elif exchange.succeeded and exchange.probe.operation == self._key_breaker:
+            path = b"".join(part for part in probe.target if isinstance(part, bytes)).partition(b"?")[0]
+            self._living.pop(path.rpartition(b"/")[2].decode("latin-1"), None)
         self._emit(exchange_event(exchange, context.clause, context.subject, self.settings.vault))
         self._look_on(exchange, context)
         self._watch(exchange)
@@ -366,6 +372,8 @@ class Driver:
         """Keep secret what a response shows for the first and only time, before anything is written of it."""
         for path, holder in secrets(exchange.json(), world):
             name = f"shown in exchange {exchange.number}"
+            if exchange.probe.keys and "id" in holder:
+                self._living[str(holder["id"])] = self._keyring.need_of(exchange.probe.keys[0])
             self._keyring.keep_unclaimed(name, str(holder[str(path[-1])]).encode())
 
     def _look_on(self, exchange: Exchange, context: Context) -> None:

@@ -41,6 +41,9 @@ class KeySource(Protocol):
     def offers(self, need: Need) -> bool:
         """Tell whether there is such a key."""
 
+    def known(self) -> tuple[Issued, ...]:
+        """Return the keys that are there from the start."""
+
     async def issue(self, need: Need, organisation: str) -> Issued:
         """Issue a key; ends the case as skipped where that cannot be."""
 
@@ -83,6 +86,10 @@ class DeclaredKeys:
         if need.own:
             self._taken.add(declared.record.id)
         return Issued(declared.record, declared.secret)
+
+    def known(self) -> tuple[Issued, ...]:
+        """Return every declared key."""
+        return tuple(Issued(declared.record, declared.secret) for declared in self._keys)
 
     def offers(self, need: Need) -> bool:
         """Tell whether such a key is declared, and nobody's own."""
@@ -153,6 +160,13 @@ class Keyring:
     def has(self, need: Need) -> bool:
         """Tell whether a shared key for this need is there without creating one."""
         return (need.organisation, need) in self._shared or self._source.offers(need)
+
+    def need_of(self, key: str) -> Need:
+        """Return what a known key is, as one asks for another of the same organisation and environment."""
+        record = self._vault.record(key)
+        if record is None:
+            return Need(kind=next(iter(self._contract.policy.keys.kinds)))
+        return Need(organisation=record.organisation, environment=record.environment, kind=record.kind)
 
     def share(self, need: Need, key: Key) -> None:
         """Keep a created key for the next who needs the same, unless it is somebody's own."""

@@ -29,6 +29,7 @@ class HostName:
     """Stands for the target's own authority (`host:port`)."""
 
 
+NOT_IMPLEMENTED = 501
 #: Random text by which an effect is recognised; nothing else looks like it.
 CANARY = re.compile(rb"canary-[0-9a-f]{16}")
 #: JSON that is nested deeper is a target trying our stack.
@@ -125,8 +126,11 @@ class Exchange:
 
     @property
     def broken(self) -> bool:
-        """Tell whether nothing can be judged by it: no response, or a 5xx (R6)."""
-        return not self.answered or self.status >= 500  # noqa: PLR2004  RFC 9110 section 15.6
+        """Tell whether nothing can be judged by it: no response, or an error of the server (R6).
+
+        501 is none: it is how a server refuses a method that it does not know (RFC 9110 section 9.1).
+        """
+        return not self.answered or (self.status >= 500 and self.status != NOT_IMPLEMENTED)  # noqa: PLR2004  section 15.6
 
     def header(self, name: str) -> str | None:
         """Return all values of a header joined by a comma, or None."""

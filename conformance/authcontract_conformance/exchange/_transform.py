@@ -12,8 +12,8 @@ def _flip_case(key: bytes, _: str | int) -> bytes:
 
 
 def _flip_one(key: bytes, position: str | int) -> bytes:
-    """Change the case of the letter at or after `position`."""
-    for index in range(int(position), len(key)):
+    """Change the case of the letter at `position` or after it, else of the nearest one before."""
+    for index in (*range(int(position), len(key)), *range(int(position) - 1, -1, -1)):
         if key[index : index + 1].isalpha():
             return key[:index] + key[index : index + 1].swapcase() + key[index + 1 :]
     return key

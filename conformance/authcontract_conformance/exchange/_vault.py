@@ -32,7 +32,9 @@ _USUAL_BASE64 = bytes.maketrans(b"-_", b"+/")
 class Vault:
     """Keys of one run: their secrets, and their records as the oracle knows them."""
 
-    def __init__(self) -> None:
+    def __init__(self, formats: Iterable[bytes] = ()) -> None:
+        """Know the formats of keys too, as regular expressions over bytes: a key of nobody's is hidden as well."""
+        self._formats = re.compile(b"|".join(formats)) if formats else None
         self._secrets: dict[str, bytes] = {}
         self._records: dict[str, KeyRecord] = {}
         self._by_digest: dict[str, str] = {}
@@ -68,8 +70,9 @@ class Vault:
             self._encoded_grams.update(grams)
 
     def update(self, record: KeyRecord) -> None:
-        """Replace what is known of a key, after it was rotated or revoked."""
-        self._records[record.id] = replace(record, digest=self._records[record.id].digest)
+        """Replace what is known of a key, after it was rotated or revoked; of no other key is anything kept."""
+        if record.id in self._records:
+            self._records[record.id] = replace(record, digest=self._records[record.id].digest)
 
     def record(self, key: str) -> KeyRecord | None:
         """Return the record of this reference, or None for a key that was never issued."""
@@ -119,7 +122,8 @@ class Vault:
     def hide(self, data: bytes) -> bytes:
         """Return the data with every run of a secret replaced by the key's reference."""
         hits = self._hits(data)
-        return _cut(data, hits) if hits else data
+        data = _cut(data, hits) if hits else data
+        return data if self._formats is None else self._formats.sub(b"[a key]", data)
 
     def hide_text(self, text: str) -> str:
         """Return a sentence with every run of a secret replaced: it may quote what a target said."""

@@ -131,6 +131,8 @@ class ClauseVerdict:
     word: Word
     reason: str = ""
     cases: int = 0
+    #: Cases of them that the target, or the care for it, did not allow.
+    skipped: int = 0
     #: False where the contract makes the clause meaningless.
     applicable: bool = True
 

@@ -144,9 +144,16 @@ def clause_table(clauses: list[ClauseJudged]) -> RenderableType:
             Text(f"{glyph} {word}" if clause.applicable else word, style=style if clause.applicable else "dim"),
             Text(clause.clause, style="bold" if clause.word == "fail" else ""),
             text,
-            Text(str(clause.cases) if clause.cases else "", style="dim"),
+            Text(_cases(clause), style="dim"),
         )
     return Padding(table, (1, 0))
+
+
+def _cases(clause: ClauseJudged) -> str:
+    """Return how many cases a verdict rests on; of those that a pass leaves out it says so."""
+    if not clause.cases:
+        return ""
+    return f"{clause.cases - clause.skipped}/{clause.cases}" if clause.skipped else str(clause.cases)
 
 
 def in_short(found: Found) -> RenderableType:

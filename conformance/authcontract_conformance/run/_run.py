@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import platform
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -42,6 +43,9 @@ from authcontract_conformance.world._access import Access
 from authcontract_conformance.world._patterns import protected
 from authcontract_conformance.world._resources import Resources
 from authcontract_conformance.world._world import Settings, World
+
+#: Characters of a secret in a row that no masked form shows.
+SHOWN_OF_A_KEY = 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +115,7 @@ class Run:
         self.connected = connected
         self.options = options
         self.emit = emit
-        self.vault = Vault()
+        self.vault = Vault(formats(self.policy))
         self.began = time.monotonic()
         #: Clause -> why the contract makes it meaningless.
         self.reasons: dict[str, str] = {}
@@ -126,6 +130,8 @@ class Run:
             if options.only and name not in judged
         )
         self.keyring = Keyring(self.contract, connected.source, self.vault, options.seed)
+        for issued in connected.source.known():  # before the first request, since any response may show any of them
+            self.keyring.keep(issued)
         self.driver = Driver(
             settings=self.settings,
             pools=connected.pools,
@@ -263,6 +269,7 @@ class Run:
                     word=verdict.word.value,
                     reason=verdict.reason,
                     cases=verdict.cases,
+                    skipped=verdict.skipped,
                     promise=clause.promise,
                     applicable=verdict.applicable,
                 )
@@ -317,9 +324,12 @@ class Run:
             nothing = "no response of the run concerned it" if clause.passive else "the run ended before"
             return ClauseVerdict(clause=clause.id, level=clause.level, word=Word.INCONCLUSIVE, reason=nothing)
         word = worst(judgements)
+        skipped = sum(1 for judgement in judgements if judgement.word is Word.SKIPPED)
         reasons = Counter(judgement.reason for judgement in judgements if judgement.word is word and judgement.reason)
         reason = reasons.most_common(1)[0][0] if reasons else ""
-        return ClauseVerdict(clause=clause.id, level=clause.level, word=word, reason=reason, cases=len(judgements))
+        return ClauseVerdict(
+            clause=clause.id, level=clause.level, word=word, reason=reason, cases=len(judgements), skipped=skipped
+        )
 
 
 def inapplicable(loaded: Loaded) -> Mapping[str, str]:
@@ -343,6 +353,16 @@ def at(policy: Policy, urls: Mapping[str | None, str]) -> Policy:
         return replace(policy, base_url=Table(value=urls[None]))
     rows = tuple((name, Table(value=url)) for name, url in urls.items() if name is not None)
     return replace(policy, base_url=Table(dimension=policy.base_url.dimension, rows=rows))
+
+
+def formats(policy: Policy) -> tuple[bytes, ...]:
+    """Return what keys look like, as regular expressions: a prefix, and more of a secret than a masked form shows."""
+    found = []
+    for kind in policy.keys.kinds.values():
+        alphabet = re.escape(kind.secret.alphabet) if kind.secret is not None else "A-Za-z0-9_-"
+        prefixes = dict.fromkeys(kind.prefix.values() if kind.prefix is not None else ())
+        found += [f"{re.escape(prefix)}[{alphabet}]{{{SHOWN_OF_A_KEY},}}".encode("latin-1") for prefix in prefixes]
+    return tuple(found)
 
 
 def _seen(policy: Policy) -> FileSeen:

@@ -255,6 +255,11 @@ class World:
         exchange: Exchange = yield self.request(operation, key, item, canary=canary, purpose=Purpose.FIXTURE)
         return exchange
 
+    def spare(self, item: Item) -> None:
+        """End the case where an object must be left alone: the run did not make it, and others may need it."""
+        if not item.own and not self.settings.disposable:
+            raise Ended(skipped("nothing is changed that the run did not make, and it cannot make such an object"))
+
     def snapshot(self, operation: Operation, item: Item, method: str | None = None) -> Asking[Snapshot]:
         """Read what the operation would change, with a key of the owner; a method that only reads changes nothing."""
         reader = self.resources.reader(operation)

@@ -61,7 +61,7 @@ STARTED = RunStarted(
     clauses=("AUTH-1",),
 )
 JUDGED = ClauseJudged(
-    clause="AUTH-1", level="MUST", word="pass", reason="", cases=20, promise="A promise.", applicable=True
+    clause="AUTH-1", level="MUST", word="pass", reason="", cases=20, skipped=0, promise="A promise.", applicable=True
 )
 FINISHED = RunFinished(
     verdict="conformant",

@@ -18,7 +18,7 @@ ROWS: dict[str, tuple[tuple[str | int, ...], bytes]] = {
     "case flipped": (("flip_case",), b"SK_LIVE_aB3Zz9"),
     "one letter flipped": (("flip_one", 8), b"sk_live_ab3zZ9"),
     "the next letter flipped where a digit stands": (("flip_one", 10), b"sk_live_Ab3ZZ9"),
-    "no letter left to flip": (("flip_one", 13), KEY),
+    "the letter before flipped where none comes after": (("flip_one", 13), b"sk_live_Ab3zz9"),
     "digit altered, round the end": (("alter", -1), b"sk_live_Ab3zZ0"),
     "capital altered, round the end": (("alter", -2), b"sk_live_Ab3zA9"),
     "small letter altered": (("alter", 0), b"tk_live_Ab3zZ9"),
