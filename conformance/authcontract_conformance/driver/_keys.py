@@ -139,9 +139,10 @@ class Keyring:
         if need.state == "unknown":
             key = self._made_up_key(need)
         elif need.state == "expired" and self._source.makes_organisations:
-            if need not in self._stock:
-                raise Ended(skipped("keys of this contract do not expire, so none can be made"))
-            key = self._stock[need]
+            kept = self._stock.get(replace(need, own=False))
+            if kept is None:
+                raise Ended(skipped("no such key has expired: keys of this contract do not, or not of this kind"))
+            key = kept
         else:
             issued = await self._source.issue(need, organisation)
             self.keep(issued)
@@ -201,7 +202,7 @@ class Keyring:
 
     def keep_expired(self, need: Need, key: Key) -> None:
         """Keep a key that has expired meanwhile, for the cases that want one."""
-        self._stock[replace(need, state="expired")] = key
+        self._stock[replace(need, state="expired", own=False)] = key
 
     def _current(self, key: Key) -> KeyRecord:
         return self._vault.record(key.id) or key.record

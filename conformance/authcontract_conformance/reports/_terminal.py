@@ -244,6 +244,10 @@ def _closing(event: RunFinished, clauses: list[ClauseJudged]) -> RenderableType:
     text.append(f"{words}: ", style=style)
     text.append(f"of {len(clauses)} clauses {', '.join(parts) or 'none was tested'}; ")
     text.append(f"{event.requests} requests in {event.seconds:.1f} s")
+    if event.verdict == "inconclusive" and counted["skipped"]:
+        text.append(
+            "\nWhat a target cannot show can be left out by name, under `untested:` in the target file.", style="dim"
+        )
     if event.interrupted:
         text.append("\nInterrupted: what was found so far stands above.", style="yellow")
     return text
