@@ -49,6 +49,15 @@ class PhaseStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Nothing is sent for a while, to keep within the target's limits; other cases may go on."""
+
+    event: ClassVar[str] = "waiting"
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeSeen:
     """One request and what came back; keys stand in it by reference only."""
 
@@ -167,7 +176,9 @@ class RunFinished:
     interrupted: bool
 
 
-Event: TypeAlias = RunStarted | PhaseStarted | ExchangeSeen | CaseJudged | Found | ClauseJudged | Trouble | RunFinished
+Event: TypeAlias = (
+    RunStarted | PhaseStarted | Waiting | ExchangeSeen | CaseJudged | Found | ClauseJudged | Trouble | RunFinished
+)
 
 
 def to_json(event: Event) -> dict[str, Any]:

@@ -6,6 +6,7 @@ It performs what cases yield, and is the only place where a probe meets a socket
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterable, Mapping
@@ -15,7 +16,7 @@ from typing import Any, TypeVar, cast
 from authcontract_engine import KeyRecord
 from authcontract_policy import Operation
 
-from authcontract_conformance._events import CaseJudged, Event, Trouble
+from authcontract_conformance._events import CaseJudged, Event, Trouble, Waiting
 from authcontract_conformance.clauses._clause import Case, Clause, Property
 from authcontract_conformance.driver._finding import Findings, exchange_event
 from authcontract_conformance.exchange._exchange import (
@@ -51,6 +52,8 @@ THROTTLED_RETRIES = 3
 USUAL_RETRY_AFTER = 61.0
 #: So many requests in a row without any answer: the target is gone.
 LOST_AFTER = 6
+#: Seconds of waiting from which on a person is told.
+TOLD = 2.0
 WORKERS = 12
 #: Statuses by number, where a name says less than the number.
 TOO_MANY_REQUESTS = 429
@@ -113,6 +116,9 @@ class Driver:
         self._pacer = Pacer(settings.contract, clock)
         self._began = time.monotonic()
         self._silent = 0
+        windows = [limit.window or 0 for limit in settings.contract.policy.rate_limits.values()]
+        #: No limit of the contract makes anybody wait for longer; a target that asks for more is not obeyed.
+        self._longest = 2.0 * max([USUAL_RETRY_AFTER, *windows])
         #: Keys that the API has shown since the run began and that live still, whoever asked for them: id -> whose.
         self._living: dict[str, Need] = {}
         managed_by = settings.contract.policy.keys.managed_by
@@ -289,10 +295,16 @@ class Driver:
         there = manager is not None and self._keyring.has(replace(manager, organisation=need.organisation))
         return operation if there else None
 
+    @property
+    def living(self) -> tuple[str, ...]:
+        """Return the ids of the keys that the API made for the run and that live still."""
+        return () if self._keyring.endless else tuple(self._living)
+
     async def tidy(self) -> None:
         """Revoke the keys that the API made for the run and that live still; what cannot be revoked is said."""
-        if self._keyring.endless or self.lost:
+        if self._keyring.endless or self.lost or not self._living:
             return
+        self._budget, self.stopped = Budget(), None  # what the run leaves behind is not the budget's to decide
         world = World(self.settings, "tidying")
         context = Context(clause="tidying", subject="", world=world)
         for identity, need in list(self._living.items()):
@@ -323,7 +335,7 @@ class Driver:
                 throttled += 1
                 if throttled > THROTTLED_RETRIES:
                     raise Ended(inconclusive("throttled: the target keeps answering 429"))
-                await self._clock.advance(_retry_after(exchange))
+                await self._pause(_retry_after(exchange), "the target says when to come back")
             elif exchange.broken and failed < RETRIES:
                 failed += 1
             else:
@@ -334,7 +346,20 @@ class Driver:
         reading = self.settings.contract.read(oracle.request(probe))
         record = oracle.key(reading)
         while (delay := self._pacer.delay(reading, record)) > 0:
-            await self._clock.advance(delay)
+            await self._pause(delay, "the contract's limits leave this key no more for now")
+
+    async def _pause(self, seconds: float, why: str) -> None:
+        """Let time pass before a request is sent; where that means waiting, it is said, and the budget is kept."""
+        if self._clock.movable:
+            return await self._clock.advance(seconds)
+        if seconds > self._longest:
+            raise Ended(inconclusive(f"throttled: the target asks for a pause of {seconds:g} seconds"))
+        left = math.inf if self._budget.seconds is None else self._budget.seconds - (time.monotonic() - self._began)
+        if seconds > left:
+            raise Ended(inconclusive(f"the budget of time does not allow for a pause of {seconds:.0f} seconds"))
+        if seconds >= TOLD:
+            self._emit(Waiting(seconds=round(seconds, 1), reason=why))
+        return await self._clock.advance(seconds)
 
     async def _once(self, probe: Probe, context: Context) -> Exchange:
         self._check_budget()

@@ -22,6 +22,7 @@ from authcontract_conformance._events import (
     RunFinished,
     RunStarted,
     Trouble,
+    Waiting,
 )
 
 #: Word -> glyph and colour; the word always stands beside the glyph.
@@ -56,6 +57,7 @@ class Terminal:
         self._shown: set[str] = set()
         self._done = self._cases = 0
         self._beat = time.monotonic()
+        self._quiet_until = 0.0
         # One console must draw both, or the bar stays in the middle of what is printed above it.
         self._bar = _bar(out if out.is_terminal else err) if progress else None
         self._task = self._bar.add_task("", total=None, start=True) if self._bar else None
@@ -79,6 +81,8 @@ class Terminal:
                 self._note(f"{phase}: {cases} cases")
                 if self._bar is not None and self._task is not None:
                     self._bar.update(self._task, total=self._cases, description=phase)
+            case Waiting(seconds=seconds, reason=reason):
+                self._wait(seconds, reason)
             case CaseJudged(clause=clause):
                 self._done += 1
                 self._advance(clause)
@@ -90,10 +94,7 @@ class Terminal:
             case Trouble(where=where, what=what):
                 self._out.print(Text(f"! {where}: {what}", style="yellow"))
             case RunFinished():
-                if self._bar:
-                    self._bar.stop()
-                self._out.print(clause_table(self._clauses))
-                self._out.print(_closing(event, self._clauses))
+                self._end(event)
             case _:
                 pass
 
@@ -103,6 +104,23 @@ class Terminal:
         elif time.monotonic() - self._beat > HEARTBEAT:
             self._beat = time.monotonic()
             self._note(f"{self._done} of {self._cases} cases, now {clause}")
+
+    def _end(self, event: RunFinished) -> None:
+        if self._bar:
+            self._bar.stop()
+        self._out.print(clause_table(self._clauses))
+        self._out.print(_closing(event, self._clauses))
+
+    def _wait(self, seconds: float, reason: str) -> None:
+        """Say that nothing is wrong while nothing happens; cases that wait for the same say it once."""
+        if time.monotonic() < self._quiet_until:
+            return
+        self._quiet_until = time.monotonic() + seconds
+        said = f"waiting {seconds:.0f} s: {reason}"
+        if self._bar is not None:
+            self._bar.console.print(Text(said, style="dim"))
+        else:
+            self._note(said)
 
     def _note(self, text: str) -> None:
         if self._bar is None:

@@ -44,6 +44,8 @@ from authcontract_conformance.world._patterns import protected
 from authcontract_conformance.world._resources import Resources
 from authcontract_conformance.world._world import Settings, World
 
+#: Seconds for revoking the keys that the run made, and where somebody waits for it to end.
+TIDYING, LAST_WORDS = 180.0, 5.0
 #: Keys that are let expire before the run; contracts with more sorts of keys do with these.
 EXPIRED_KEYS = 40
 #: Characters of a secret in a row that no masked form shows.
@@ -180,8 +182,19 @@ class Run:
             await self._drive()
         except asyncio.CancelledError:
             interrupted = True
-        await self.driver.tidy()
+        await self._tidy(LAST_WORDS if interrupted else TIDYING)
         return self._finish(interrupted=interrupted)
+
+    async def _tidy(self, within: float) -> None:
+        """Revoke what the run made, for so long; the target's limits may not allow for all of it."""
+        stopped = self.driver.stopped
+        try:
+            async with asyncio.timeout(within):
+                await self.driver.tidy()
+        except (TimeoutError, asyncio.CancelledError):
+            alive = ", ".join(self.driver.living)
+            self.emit(Trouble(where="tidying", what=f"keys that the run made live still; revoke them: {alive}"))
+        self.driver.stopped = stopped
 
     def _started(self) -> RunStarted:
         return RunStarted(

@@ -19,6 +19,7 @@ from authcontract_conformance._events import (
     RunFinished,
     RunStarted,
     Trouble,
+    Waiting,
     to_json,
 )
 from authcontract_conformance.driver._finding import exchange_event
@@ -75,6 +76,7 @@ BINARY = answer(200, bytes(range(256)), method=b"GE\x00T", target=(bytes(range(2
 EVENTS: dict[str, Event] = {
     "run started": STARTED,
     "phase": PhaseStarted(phase="clauses", cases=300),
+    "waiting": Waiting(seconds=12.5, reason="the contract's limits leave this key no more for now"),
     "exchange": exchange_event(answer(401, {"error": {}}), "AUTH-1", "GET /leads", Vault()),
     "exchange of any bytes": exchange_event(BINARY, "AUTH-1", "GET /leads", Vault()),
     "exchange that was lost": exchange_event(lost(answer(200)), "AUTH-1", "GET /leads", Vault()),
