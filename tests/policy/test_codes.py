@@ -1,4 +1,7 @@
-"""One slip for each code: the code, the text over the carets, the message and the help."""
+"""One slip for each code: the code, the text over the carets, the message and the help.
+
+Longer than other modules because it is one table, a row for each code of the language.
+"""
 
 from dataclasses import dataclass
 

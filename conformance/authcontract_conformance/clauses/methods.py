@@ -65,7 +65,7 @@ def _undocumented(operation: Operation, method: str, world: World) -> Steps:
     exchange: Exchange = yield probe
     after = yield from world.snapshot(operation, item, method)
     expectation = world.expect(probe)
-    if before.changed(after, probe.canary):
+    if (yield from world.took_effect(operation, item, (before, after), probe.canary, method)):
         got = f"{describe_exchange(exchange)}, and {before.reader} shows a change"
         return fail(expectation.evidence(exchange, got=got), "an undocumented method was carried out")
     judgement = expectation.judge(exchange, reason="an undocumented method is served")
@@ -117,7 +117,7 @@ def _overridden(operation: Operation, need: Need, verb: str, header: str | None,
     )
     exchange: Exchange = yield probe
     after = yield from world.snapshot(operation, item)
-    if not before.changed(after, probe.canary):
+    if not (yield from world.took_effect(operation, item, (before, after), probe.canary, operation.method)):
         return inconclusive(broken(exchange)) if exchange.broken else PASSED
     expectation = world.expect(probe)
     got = f"{describe_exchange(exchange)}, and {before.reader} shows that it was done"

@@ -176,6 +176,13 @@ FAULTS: Final = (
         plant=_post_on_item,
     ),
     Fault(
+        name="get-with-body-writes",
+        sentence="A GET that carries a body changes the object by it",
+        family=Family.LIBRARY,
+        clauses=("SCOPE-2",),
+        plant=_get_with_body,
+    ),
+    Fault(
         name="put-by-readers",
         sentence="PUT, which nobody documented, changes an object for keys that may change nothing",
         family=Family.IMPLEMENTATION,

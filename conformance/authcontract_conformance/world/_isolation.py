@@ -56,7 +56,7 @@ def foreign_object(  # noqa: PLR0913  whose object, whose key, in which environm
     exchange: Exchange = yield probe
     after = yield from world.snapshot(operation, item)
     expectation = world.expect(probe, FOREIGN)
-    if before.changed(after, probe.canary):
+    if (yield from world.took_effect(operation, item, (before, after), probe.canary, operation.method)):
         got = f"{describe_exchange(exchange)}, and {before.reader} shows a change"
         return fail(expectation.evidence(exchange, got=got), "somebody else's object was changed")
     if exchange.broken:

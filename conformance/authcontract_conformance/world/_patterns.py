@@ -53,14 +53,15 @@ def denial(  # noqa: PLR0913  what is denied, on what, and what is known of it
     exchange: Exchange = yield probe
     after = yield from world.snapshot(operation, item, method)
     expectation = world.expect(probe, reality)
+    done = yield from world.took_effect(operation, item, (before, after), probe.canary, method)
     if control is None:
         spare = (yield from world.item(operation, item.organisation, item.environment)) if item.own else item
         control = yield from world.control(operation, spare)
     if not expectation.refused:
         return inconclusive(f"the contract does not refuse it: {expectation.describe()}")
-    if expectation.open is not None and (exchange.succeeded or before.changed(after, probe.canary)):
+    if expectation.open is not None and (exchange.succeeded or done):
         return unspecified(f"{expectation.open} is only assumed; the target answers {describe_exchange(exchange)}")
-    if before.changed(after, probe.canary):
+    if done:
         got = f"{describe_exchange(exchange)}, and {before.reader} shows that it was done"
         return fail(expectation.evidence(exchange, control, got), "the request was carried out")
     if exchange.broken:

@@ -276,6 +276,22 @@ class World:
             answered=exchange.succeeded,
         )
 
+    def took_effect(
+        self, operation: Operation, item: Item, looks: tuple[Snapshot, Snapshot], canary: str | None, method: str
+    ) -> Asking[bool]:
+        """Tell whether a request between two looks was carried out.
+
+        A difference without the request's own canary counts only if a third look shows the same as the second: an
+        object that counts its readers, or says when it was last seen, changes by itself.
+        """
+        before, after = looks
+        if not before.changed(after, canary):
+            return False
+        if canary is not None and canary in after.content and canary not in before.content:
+            return True
+        third = yield from self.snapshot(operation, item, method)
+        return (third.status, third.content) == (after.status, after.content)
+
     def control(self, operation: Operation, item: Item, need: Need | None = None) -> Asking[Exchange]:
         """Send the canonical request with the same fixture and a key that may (R1); ends the case if that is refused.
 

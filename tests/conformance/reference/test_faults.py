@@ -228,6 +228,7 @@ SHOWN: dict[str, tuple[Scenario, Any, Any]] = {
         True,
     ),
     "debug-page-for-bad-key": (lambda c: b"Traceback" in c.send("GET", "/orders", "x").body, False, True),
+    "get-with-body-writes": (_by("read", "GET", "<order>", {"name": "x"}), (200, "an order"), (200, "x")),
     "put-by-readers": (_by("read", "PUT", "<order>", {"name": "x"}), (405, "an order"), (405, "x")),
     "writers-may-delete": (_by("write", "DELETE", "<order>"), (403, "an order"), (204, None)),
     "one-operation-open": (lambda c: c.status("GET", "/shop", c.key("read")), 403, 200),
