@@ -4,25 +4,52 @@ from collections.abc import Mapping
 from functools import cache
 
 from authcontract_conformance.clauses._clause import Clause
+from authcontract_conformance.clauses._merged import MERGED as MERGED
 
 from . import (
+    caching,
     credentials,
+    cross_origin,
     environments,
     errors,
+    evasion,
     generated,
     leaks,
     lifecycle,
     limits,
+    management,
     methods,
+    precedence,
+    presentation,
+    quota,
+    routes,
     scopes,
     tenants,
     transport,
 )
 
-FAMILIES = (credentials, errors, scopes, methods, transport, environments, tenants, limits, lifecycle, leaks, generated)
-
-#: Ids that became cells of another clause; they still explain themselves (Decided 21).
-MERGED: Mapping[str, str] = {"SCOPE-3": "SCOPE-1", "SCOPE-4": "SCOPE-1"}
+#: In the order in which a reader wants them.
+FAMILIES = (
+    credentials,
+    presentation,
+    errors,
+    scopes,
+    methods,
+    transport,
+    environments,
+    tenants,
+    routes,
+    precedence,
+    limits,
+    quota,
+    evasion,
+    lifecycle,
+    management,
+    leaks,
+    caching,
+    cross_origin,
+    generated,
+)
 
 
 @cache

@@ -63,6 +63,10 @@ class Clause:
     how: str
     #: How an implementation keeps it.
     fix: str
+    #: Where it went wrong before, each confirmed by an advisory or a first-hand report.
+    precedents: tuple[str, ...] = ()
+    #: The attack variants that it tries (`V-P02`).
+    variants: tuple[str, ...] = ()
     needs: frozenset[Capability] = frozenset()
     #: True: nothing else may run meanwhile, since it moves the clock or counts quota.
     alone: bool = False

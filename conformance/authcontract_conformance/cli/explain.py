@@ -103,10 +103,10 @@ def _everything() -> Iterator[Explanation]:
         yield Explanation(kind="fault", code=fault.name, summary=fault.sentence, details=details)
     for clause in catalogue().values():
         yield _clause(clause)
-    for merged, clause_id in MERGED.items():
-        whole = _clause(catalogue()[clause_id])
-        summary = f"Judged in {clause_id}, whose findings name the cell. {whole.summary}"
-        yield Explanation(kind="clause", code=merged, summary=summary, details=whole.details)
+    for code, merged in MERGED.items():
+        details = {"judged in": merged.into or "no clause", "why": merged.reason}
+        whole = _clause(catalogue()[merged.into]).details if merged.into else {}
+        yield Explanation(kind="clause", code=code, summary=merged.promise, details=details | whole | details)
 
 
 def _clause(clause: Clause) -> Explanation:
@@ -118,6 +118,8 @@ def _clause(clause: Clause) -> Explanation:
         "checked": clause.how,
         "kept by": clause.fix,
         "source": ", ".join(clause.sources),
+        "seen before": ", ".join(clause.precedents),
+        "variants": ", ".join(clause.variants),
         "needs": ", ".join(sorted(need.value for need in clause.needs)),
         "proved by": ", ".join(fault.name for fault in FAULTS if clause.id in fault.clauses),
     }

@@ -2,17 +2,48 @@
 
 from typing import Final
 
-from . import _credentials, _errors, _generated, _isolation, _lifecycle, _limits, _methods, _scopes
+from . import (
+    _caching,
+    _credentials,
+    _cross_origin,
+    _errors,
+    _generated,
+    _http2,
+    _isolation,
+    _leaks,
+    _lifecycle,
+    _limits,
+    _management,
+    _methods,
+    _precedence,
+    _presentation,
+    _quota,
+    _routes,
+    _scopes,
+    _tenants,
+    _transport,
+)
 from ._fault import Family, Fault
 
 FAULTS: Final[tuple[Fault, ...]] = (
     *_credentials.FAULTS,
+    *_presentation.FAULTS,
     *_errors.FAULTS,
     *_scopes.FAULTS,
     *_methods.FAULTS,
+    *_transport.FAULTS,
     *_isolation.FAULTS,
+    *_tenants.FAULTS,
+    *_routes.FAULTS,
+    *_precedence.FAULTS,
     *_limits.FAULTS,
+    *_quota.FAULTS,
     *_lifecycle.FAULTS,
+    *_management.FAULTS,
+    *_leaks.FAULTS,
+    *_caching.FAULTS,
+    *_cross_origin.FAULTS,
+    *_http2.FAULTS,
     *_generated.FAULTS,
 )
 

@@ -1,0 +1,7 @@
+"""What the faults of `_presentation` do."""
+
+from __future__ import annotations
+
+from fault_scenarios._scenario import Shown
+
+SHOWN: Shown = {}
