@@ -104,9 +104,9 @@ def _everything() -> Iterator[Explanation]:
     for clause in catalogue().values():
         yield _clause(clause)
     for code, merged in MERGED.items():
-        details: Mapping[str, str] = {"judged in": merged.into or "no clause", "why": merged.reason}
+        where: Mapping[str, str] = {"judged in": merged.into or "no clause", "why": merged.reason}
         whole = _clause(catalogue()[merged.into]).details if merged.into else {}
-        yield Explanation(kind="clause", code=code, summary=merged.promise, details={**details, **whole, **details})
+        yield Explanation(kind="clause", code=code, summary=merged.promise, details={**where, **whole, **where})
 
 
 def _clause(clause: Clause) -> Explanation:
