@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from authcontract_engine import Contract
+
 from authcontract_conformance.reference import Seams
 
 #: Returns the stages with one of them replaced.
@@ -36,3 +38,5 @@ class Fault:
     clauses: tuple[str, ...]
     #: Called for each server, so that nothing is shared between two.
     plant: Plant
+    #: Says why the defect changes nothing under a contract (e.g. it has no plans), or None where it does.
+    meaningful: Callable[[Contract], str | None] = lambda _: None
