@@ -20,7 +20,7 @@ from authcontract_conformance.oracle._verdict import (
     inconclusive,
     unspecified,
 )
-from authcontract_conformance.world._patterns import denial, equivalent, protected, reading_operation
+from authcontract_conformance.world._patterns import denial, denials, equivalent, protected, reading_operation
 from authcontract_conformance.world._world import Item, World
 
 Line = tuple[Parts, Parts]
@@ -114,18 +114,26 @@ def _auth_3(world: World) -> Iterable[Case]:
 # --- AUTH-8 and AUTH-9: keys that are none -------------------------------------------------------------------------
 
 
-def _dead_key(operation: Operation, state: str, world: World) -> Steps:
-    item = yield from world.item(operation)
-    key: Key = yield Acquire(world.need(operation, state=state))
-    probe = world.request(operation, key, item, canary=world.canary(), label=f"{state} key")
-    return (yield from denial(world, operation, item, probe))
+def _dead_keys(operation: Operation, states: tuple[str, ...], world: World) -> Steps:
+    keys: list[Key] = []
+    for state in states:
+        keys.append((yield Acquire(world.need(operation, state=state))))  # noqa: PERF401  a comprehension cannot yield
+    attempts = [partial(_with_dead_key, world, operation, key) for key in keys]
+    return (yield from denials(world, operation, attempts))
 
 
-def _no_key_at_all(text: str, world: World) -> Steps:
+def _with_dead_key(world: World, operation: Operation, key: Key, item: Item) -> Probe:
+    return world.request(operation, key, item, canary=world.canary(), label=f"{key.need.state} key")
+
+
+def _no_keys_at_all(texts: tuple[str, ...], world: World) -> Steps:
     operation = reading_operation(world)
-    item = yield from world.item(operation)
-    probe = world.request(operation, None, item, lines=_instead(world, text), label=f"{text!r} for a key")
-    return (yield from denial(world, operation, item, probe))
+    attempts = [partial(_with_text, world, operation, text, f"{text!r} for a key") for text in texts]
+    return (yield from denials(world, operation, attempts))
+
+
+def _with_text(world: World, operation: Operation, text: str, label: str, item: Item) -> Probe:
+    return world.request(operation, None, item, lines=_instead(world, text), label=label)
 
 
 def _instead(world: World, text: str) -> tuple[Line, ...]:
@@ -138,7 +146,7 @@ def _key_id_for_key(world: World) -> Steps:
     operation = reading_operation(world)
     item = yield from world.item(operation)
     key: Key = yield Acquire(world.need(operation, own=True))
-    probe = world.request(operation, None, item, lines=_instead(world, key.id), label="the key's id for a key")
+    probe = _with_text(world, operation, key.id, "the key's id for a key", item)
     return (yield from denial(world, operation, item, probe))
 
 
@@ -146,15 +154,21 @@ def _auth_8(world: World) -> Iterable[Case]:
     operations = [op for op in protected(world) if world.access.strongest(op, world.environment) is not None]
     for number, operation in enumerate(operations):
         # Each state on each operation, since one route is easily forgotten; of very many, one state on each.
-        states = DEAD if len(operations) <= MANY else (DEAD[number % len(DEAD)],)
-        for state in states:
-            yield Case(f"{operation.label} with a key that is {state}", partial(_dead_key, operation, state))
+        for states in (DEAD,) if len(operations) <= MANY else ((DEAD[number % len(DEAD)],),):
+            yield Case(
+                f"{operation.label} with a key that is {_either(states)}", partial(_dead_keys, operation, states)
+            )
     prefix = next((p for k in world.policy.keys.kinds.values() if k.prefix for p in k.prefix.values()), "")
-    for text in dict.fromkeys((prefix, "", "null", "undefined", "0", "true", "*", "%", "' OR '1'='1", '{"$ne":null}')):
-        yield Case(f"{text!r} for a key", partial(_no_key_at_all, text))
+    yield Case("texts that are no key", partial(_no_keys_at_all, tuple(dict.fromkeys((prefix, *TEXTS)))))
     yield Case("the key's id for a key", _key_id_for_key)
 
 
+def _either(states: tuple[str, ...]) -> str:
+    return " or ".join([", ".join(states[:-1]), states[-1]]) if len(states) > 1 else states[0]
+
+
+#: What stands for nothing, and for everything.
+TEXTS = ("", "null", "undefined", "0", "true", "*", "%", "' OR '1'='1", '{"$ne":null}')
 #: States of a key that is none, or is none any more.
 DEAD = ("unknown", "revoked", "expired")
 #: Up to so many operations are tried with each.
@@ -177,20 +191,24 @@ ALTERED: tuple[tuple[str, tuple[str | int, ...]], ...] = (
 )
 
 
-def _altered_key(what: str, step: tuple[str | int, ...], world: World) -> Steps:
+def _altered_keys(world: World) -> Steps:
     operation = reading_operation(world)
-    item = yield from world.item(operation)
     key: Key = yield Acquire(world.need(operation))
+    attempts = [partial(_altered, world, operation, key, what, step) for what, step in ALTERED]
+    return (yield from denials(world, operation, attempts))
+
+
+def _altered(  # noqa: PLR0913  one alteration of one key
+    world: World, operation: Operation, key: Key, what: str, step: tuple[str | int, ...], item: Item
+) -> Probe:
     if step[0] == "flip_one":
         step = ("flip_one", max(0, world.settings.vault.length(key.id) - 12))
     lines = world.present(Credential(key.id, (step,)))
-    probe = world.request(operation, key, item, lines=lines, label=f"key {what}")
-    return (yield from denial(world, operation, item, probe))
+    return world.request(operation, key, item, lines=lines, label=f"key {what}")
 
 
 def _auth_9(_: World) -> Iterable[Case]:
-    for what, step in ALTERED:
-        yield Case(f"key {what}", partial(_altered_key, what, step))
+    yield Case("a valid key, altered", _altered_keys)
 
 
 # --- AUTH-10: the query --------------------------------------------------------------------------------------------
@@ -198,20 +216,21 @@ def _auth_9(_: World) -> Iterable[Case]:
 QUERY_NAMES = ("access_token", "api_key", "apikey", "key", "token", "auth")
 
 
-def _in_query(name: str, world: World) -> Steps:
+def _in_query(names: tuple[str, ...], world: World) -> Steps:
     operation = reading_operation(world)
-    item = yield from world.item(operation)
     key: Key = yield Acquire(world.need(operation, own=True))
+    return (yield from denials(world, operation, [partial(_named, world, operation, key, name) for name in names]))
+
+
+def _named(world: World, operation: Operation, key: Key, name: str, item: Item) -> Probe:
     query: Parts = (f"{name}=".encode(), Credential(key.id))
-    probe = world.request(operation, None, item, query=query, label=f"key in ?{name}=")
-    return (yield from denial(world, operation, item, probe))
+    return world.request(operation, None, item, query=query, label=f"key in ?{name}=")
 
 
 def _auth_10(world: World) -> Iterable[Case]:
     documented = {sent_as.name for sent_as in world.policy.keys.sent_as if sent_as.carrier == "query"}
-    for name in QUERY_NAMES:
-        if name not in documented:
-            yield Case(f"?{name}=", partial(_in_query, name))
+    names = tuple(name for name in QUERY_NAMES if name not in documented)
+    yield Case("a key in the query", partial(_in_query, names))
 
 
 # --- AUTH-12: conflicting credentials ------------------------------------------------------------------------------

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from authcontract_policy import Dimension
+from authcontract_policy import Dimension, Operation
 
 from authcontract_conformance.clauses._clause import Case, Clause, Steps
-from authcontract_conformance.exchange._exchange import Acquire, Credential, Key
+from authcontract_conformance.exchange._exchange import Acquire, Credential, Key, Probe
 from authcontract_conformance.oracle._verdict import Basis, Level
 from authcontract_conformance.world._isolation import foreign_list, foreign_object, listers, on_objects
-from authcontract_conformance.world._patterns import denial, reading_operation
-from authcontract_conformance.world._world import World
+from authcontract_conformance.world._patterns import denials, reading_operation
+from authcontract_conformance.world._world import Item, World
 
 READS = ("GET",)
 CHANGES = ("PATCH", "PUT", "DELETE", "POST")
@@ -74,14 +74,18 @@ def _no_prefixes(world: World) -> str | None:
     return None if len(_prefixes(world)) > 1 else "keys do not show their environment in a prefix"
 
 
-def _other_prefix(environment: str, old: str, new: str, world: World) -> Steps:
+def _other_prefixes(environment: str, old: str, prefixes: tuple[str, ...], world: World) -> Steps:
     """Send a valid key of one environment with something else in the place of its prefix."""
     operation = reading_operation(world)
-    item = yield from world.item(operation, environment=environment)
     key: Key = yield Acquire(world.need(operation, environment=environment))
-    lines = world.present(Credential(key.id, (("replace_prefix", f"{old}>{new}"),)))
-    probe = world.request(operation, key, item, lines=lines, label=f"prefix {new!r} instead of {old!r}")
-    return (yield from denial(world, operation, item, probe))
+    attempts = [partial(_other_prefix, world, operation, key, f"{old}>{new}") for new in prefixes]
+    return (yield from denials(world, operation, attempts, environment=environment))
+
+
+def _other_prefix(world: World, operation: Operation, key: Key, old_and_new: str, item: Item) -> Probe:
+    old, _, new = old_and_new.partition(">")
+    lines = world.present(Credential(key.id, (("replace_prefix", old_and_new),)))
+    return world.request(operation, key, item, lines=lines, label=f"prefix {new!r} instead of {old!r}")
 
 
 def _env_4(world: World) -> Iterable[Case]:
@@ -89,21 +93,19 @@ def _env_4(world: World) -> Iterable[Case]:
     for environment, old in prefixes.items():
         for other, new in prefixes.items():
             if new != old:
-                yield Case(
-                    f"a key of {environment} with the prefix of {other}", partial(_other_prefix, environment, old, new)
-                )
+                subject = f"a key of {environment} with the prefix of {other}"
+                yield Case(subject, partial(_other_prefixes, environment, old, (new,)))
 
 
 def _env_5(world: World) -> Iterable[Case]:
+    known = frozenset(_prefixes(world).values())
     for environment, old in _prefixes(world).items():
         stem, _, rest = old.rpartition("_") if old.endswith("_") else (old, "", "")
         words = stem.split("_")
         made_up = ["_".join([*words[:-1], word]) + "_" + rest for word in ("prod", "dev")]
-        for new in dict.fromkeys((*made_up, "", old.upper(), f"p{old[1:]}")):
-            if new not in _prefixes(world).values():
-                yield Case(
-                    f"a key of {environment} with the prefix {new!r}", partial(_other_prefix, environment, old, new)
-                )
+        unknown = tuple(new for new in dict.fromkeys((*made_up, "", old.upper(), f"p{old[1:]}")) if new not in known)
+        subject = f"a key of {environment} with a prefix that does not exist"
+        yield Case(subject, partial(_other_prefixes, environment, old, unknown))
 
 
 _ISOLATION = "Keep each environment's objects in a partition that is chosen by the key's record, for reading too."

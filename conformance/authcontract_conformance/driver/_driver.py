@@ -30,6 +30,7 @@ from authcontract_conformance.exchange._exchange import (
     Learn,
     Need,
     Probe,
+    Purpose,
     Revoke,
     Rotate,
     Wait,
@@ -414,8 +415,9 @@ class Driver:
 
     def _watch(self, exchange: Exchange) -> None:
         """Notice that the target is gone: nothing answered several times in a row, on its main address."""
-        if exchange.probe.channel == "plain":
-            return
+        odd = exchange.probe.purpose is Purpose.PROBE and exchange.delivery is Delivery.CLOSED
+        if exchange.probe.channel == "plain" or odd:
+            return  # hanging up is one way to refuse what a clause tries
         gone = exchange.delivery in (Delivery.REFUSED, Delivery.TIMEOUT, Delivery.CLOSED)
         self._silent = self._silent + 1 if gone else 0
         if self._silent >= LOST_AFTER:

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeAlias
+
 from authcontract_policy import Operation
 
-from authcontract_conformance.exchange._exchange import Exchange, Probe
-from authcontract_conformance.oracle._oracle import USUAL, Reality, broken, describe_exchange
-from authcontract_conformance.oracle._verdict import PASSED, Judgement, Word, fail, inconclusive, unspecified
+from authcontract_conformance.exchange._exchange import Delivery, Exchange, Probe
+from authcontract_conformance.oracle._oracle import USUAL, Expectation, Reality, broken, describe_exchange
+from authcontract_conformance.oracle._verdict import (
+    PASSED,
+    Judgement,
+    Word,
+    fail,
+    inconclusive,
+    unspecified,
+    worst,
+)
 from authcontract_conformance.world._world import SAFE, Asking, Ended, Item, World
 
 
@@ -43,26 +56,22 @@ def denial(  # noqa: PLR0913  what is denied, on what, and what is known of it
 
     The victim is read before and after. An effect fails whatever the answer was; without one, the answer must be the
     refusal that the contract computes. A refusal proves nothing unless the same request works with a key that may:
-    `control` is that request if it was sent already; otherwise it is sent before what reads, and after what changes, on
-    another object made in the same way, since the victim may be spent.
+    one such request of the run is enough to believe a refusal that is as expected. Before anything else is said, it is
+    sent once more (`control`), on the victim where it only reads, else on an object made in the same way.
     """
-    method = probe.method.decode("latin-1")
-    if control is None and method in SAFE:
-        control = yield from world.control(operation, item)  # first, so that a cache has what it must not show
-    before = yield from world.snapshot(operation, item, method)
-    exchange: Exchange = yield probe
-    after = yield from world.snapshot(operation, item, method)
-    expectation = world.expect(probe, reality)
-    done = yield from world.took_effect(operation, item, (before, after), probe.canary, method)
+    proof = control or (yield from world.proof(operation, item))  # before the probe: a cache has what it must not show
+    seen = yield from _watched(world, operation, item, (probe,), probe.method.decode("latin-1"))
+    exchange, expectation = seen.exchanges[0], world.expect(probe, reality)
+    if not seen.done and _refused(exchange, item, expectation) and proof.succeeded:
+        return PASSED
     if control is None:
-        spare = (yield from world.item(operation, item.organisation, item.environment)) if item.own else item
-        control = yield from world.control(operation, spare)
+        control = yield from world.control(operation, (yield from world.another(operation, item)))
     if not expectation.refused:
         return inconclusive(f"the contract does not refuse it: {expectation.describe()}")
-    if expectation.open is not None and (exchange.succeeded or done):
+    if expectation.open is not None and (exchange.succeeded or seen.done):
         return unspecified(f"{expectation.open} is only assumed; the target answers {describe_exchange(exchange)}")
-    if done:
-        got = f"{describe_exchange(exchange)}, and {before.reader} shows that it was done"
+    if seen.done:
+        got = f"{describe_exchange(exchange)}, and {seen.reader} shows that it was done"
         return fail(expectation.evidence(exchange, control, got), "the request was carried out")
     if exchange.broken:
         return inconclusive(broken(exchange))
@@ -72,6 +81,166 @@ def denial(  # noqa: PLR0913  what is denied, on what, and what is known of it
     if not control.succeeded and exchange.status == control.status:
         return inconclusive(_itself(control))
     return expectation.judge(exchange, control)
+
+
+def bypass(
+    world: World, operation: Operation, item: Item, probe: Probe, *, method: str | None = None
+) -> Asking[Judgement]:
+    """Send a probe that may be answered in any way but must gain nothing (class DENY, R2 and R3).
+
+    What is tried leaves open how a correct server refuses it: as a bad request, a path that is not there, a redirect.
+    So only an effect, the victim's content, or an answer like the one to a key that may is held against it; the last
+    two only where the contract would not let this very request through. `method` is the one whose effect is looked
+    for, the operation's own by default.
+    """
+    proof = yield from world.proof(operation, item)
+    seen = yield from _watched(world, operation, item, (probe,), method or operation.method)
+    exchange, expectation = seen.exchanges[0], world.expect(probe)
+    gain = f"{seen.reader} shows that it was done" if seen.done else _gained(world, exchange, item, proof)
+    if gain is None:
+        return inconclusive(broken(exchange)) if exchange.delivery is Delivery.TIMEOUT else PASSED
+    control = yield from world.control(operation, (yield from world.another(operation, item)))
+    if expectation.open is not None:
+        return unspecified(f"{expectation.open} is only assumed; the target answers {describe_exchange(exchange)}")
+    got = f"{describe_exchange(exchange)}, {'and ' if seen.done else 'with '}{gain}"
+    reason = "the request was carried out" if seen.done else "protected data was shown"
+    return fail(expectation.evidence(exchange, control, got), reason)
+
+
+#: Makes a probe for the object that it is to be tried on; its label tells it from the others.
+Attempt: TypeAlias = Callable[[Item], Probe]
+
+
+def denials(
+    world: World, operation: Operation, attempts: Sequence[Attempt], *, environment: str | None = None
+) -> Asking[Judgement]:
+    """Send probes that must each get nowhere, as `denial` judges them, all on one victim.
+
+    Where each is refused as expected and the victim stays as it was, that is all; otherwise each that is suspicious is
+    tried alone, on a victim of its own, and judged by that (Decided 4). An attempt must be refused by the contract.
+    """
+
+    def quiet(exchange: Exchange, item: Item, _: Exchange) -> bool:
+        return _refused(exchange, item, world.expect(exchange.probe))
+
+    return (
+        yield from _all_on_one(world, operation, attempts, quiet, partial(denial, world, operation), None, environment)
+    )
+
+
+def bypasses(
+    world: World,
+    operation: Operation,
+    attempts: Sequence[Attempt],
+    *,
+    method: str | None = None,
+    environment: str | None = None,
+) -> Asking[Judgement]:
+    """Send probes that must each gain nothing, as `bypass` judges them, all on one victim; see `denials`."""
+
+    def quiet(exchange: Exchange, item: Item, proof: Exchange) -> bool:
+        return exchange.delivery is not Delivery.TIMEOUT and _gained(world, exchange, item, proof) is None
+
+    alone = partial(bypass, world, operation, method=method)
+    return (yield from _all_on_one(world, operation, attempts, quiet, alone, method, environment))
+
+
+def _all_on_one(  # noqa: PLR0913  what is tried, and how it is judged together and alone
+    world: World,
+    operation: Operation,
+    attempts: Sequence[Attempt],
+    quiet: Callable[[Exchange, Item, Exchange], bool],
+    alone: Callable[[Item, Probe], Asking[Judgement]],
+    method: str | None,
+    environment: str | None,
+) -> Asking[Judgement]:
+    item = yield from world.item(operation, environment=environment)
+    proof = yield from world.proof(operation, item)
+    probes = tuple(attempt(item) for attempt in attempts)
+    watched = method or next((m for p in probes if (m := p.method.decode("latin-1")) not in SAFE), operation.method)
+    seen = yield from _watched(world, operation, item, probes, watched)
+    suspects = [
+        attempt
+        for attempt, exchange in zip(attempts, seen.exchanges, strict=True)
+        if seen.done or not proof.succeeded or not quiet(exchange, item, proof)
+    ]
+    judged: list[tuple[str, Judgement]] = []
+    for attempt in suspects:
+        own = yield from world.item(operation, environment=environment)
+        probe = attempt(own)
+        judged.append((probe.label, (yield from alone(own, probe))))
+    if seen.done and not any(judgement.word in (Word.FAIL, Word.UNSPECIFIED) for _, judgement in judged):
+        together = f"{seen.reader} shows a change after {len(probes)} requests together, and after none of them alone"
+        return inconclusive(together)
+    return _summed(judged, len(probes))
+
+
+def _summed(judged: Sequence[tuple[str, Judgement]], tried: int) -> Judgement:
+    """Return the worst judgement; where several are as bad, its reason names them."""
+    if not judged:
+        return PASSED
+    word = worst(judgement for _, judgement in judged)
+    same = [(label, judgement) for label, judgement in judged if judgement.word is word]
+    first = same[0][1]
+    if len(same) == 1:
+        return first
+    names = "; ".join(label for label, _ in same[:NAMED]) + ("; …" if len(same) > NAMED else "")
+    return replace(first, reason=f"{first.reason} ({len(same)} of {tried} ways: {names})".strip())
+
+
+#: So many ways are named in a reason.
+NAMED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What came of probes on one victim: the exchanges, whether any was carried out, and who showed it."""
+
+    exchanges: tuple[Exchange, ...]
+    done: bool
+    reader: str | None
+
+
+def _watched(world: World, operation: Operation, item: Item, probes: tuple[Probe, ...], method: str) -> Asking[_Seen]:
+    """Send probes between two looks at the victim."""
+    before = yield from world.snapshot(operation, item, method)
+    exchanges: list[Exchange] = []
+    for probe in probes:
+        exchanges.append((yield probe))  # noqa: PERF401  a comprehension cannot yield
+    after = yield from world.snapshot(operation, item, method)
+    canaries = [probe.canary for probe in probes if probe.canary is not None]
+    canary = next((c for c in canaries if c in after.content and c not in before.content), None)
+    done = yield from world.took_effect(operation, item, (before, after), canary, method)
+    return _Seen(tuple(exchanges), done, before.reader)
+
+
+def _refused(exchange: Exchange, item: Item, expectation: Expectation) -> bool:
+    """Tell whether the answer is just the refusal that the contract computes."""
+    shown = item.canary is not None and item.canary.encode() in exchange.body
+    return not exchange.broken and not shown and expectation.refused and expectation.accepts(exchange)
+
+
+def _gained(world: World, exchange: Exchange, item: Item, control: Exchange) -> str | None:
+    found = gained(exchange, item, control)
+    return None if found is None or world.expect(exchange.probe).allowed else found
+
+
+def gained(exchange: Exchange, item: Item, control: Exchange) -> str | None:
+    """Return what a response shows that only a key that may should see, or None.
+
+    A page for everybody with status 200 shows nothing (R2): it is the victim's content that counts, and, where the
+    victim has no mark, an answer of the same form as the one to a key that may.
+    """
+    if item.canary is not None and item.canary.encode() in exchange.body:
+        return "the object's content"
+    if not exchange.succeeded or not control.succeeded or not exchange.body:
+        return None
+    here, there = exchange.json(), control.json()
+    if isinstance(here, Mapping) and isinstance(there, Mapping):
+        same = bool(there) and here.keys() == there.keys()
+    else:
+        same = exchange.body == control.body
+    return "an answer like the one to a key that may" if same else None
 
 
 def _itself(control: Exchange) -> str:

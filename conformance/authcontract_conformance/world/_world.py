@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias, TypeVar
 
@@ -87,6 +87,8 @@ class Settings:
     #: True: the clock stands still except where it is moved, so that nothing is uncertain about time.
     frozen: bool
     seed: int
+    #: Operation and environment -> a request of this run with a key that may, which the target served.
+    proven: dict[tuple[str, str | None], Exchange] = field(default_factory=dict)
 
 
 class World:
@@ -305,7 +307,25 @@ class World:
         if exchange.broken or (not exchange.succeeded and exchange.status in self.refusals):
             reason = broken(exchange) if exchange.broken else f"got {describe_exchange(exchange)}"
             raise Ended(inconclusive(f"calibration: {operation.label} with a key that may: {reason}"))
+        if exchange.succeeded:
+            self.settings.proven[operation.id, probe.environment] = exchange
         return exchange
+
+    def proof(self, operation: Operation, item: Item) -> Asking[Exchange]:
+        """Return a canonical request that was served in this run; sends one, on an object like `item`, if none was.
+
+        It is enough to trust a refusal that is as expected; whoever wants to accuse sends a `control` of its own.
+        """
+        known = self.settings.proven.get((operation.id, item.environment))
+        if known is not None:
+            return known
+        return (yield from self.control(operation, (yield from self.another(operation, item))))
+
+    def another(self, operation: Operation, item: Item) -> Asking[Item]:
+        """Return an object made like `item`, where that one must stay as it is; itself where nothing is changed."""
+        if operation.method in SAFE or not item.own:
+            return item
+        return (yield from self.item(operation, item.organisation, item.environment))
 
     @cached_property
     def refusals(self) -> frozenset[int]:
