@@ -8,6 +8,7 @@ from authcontract_conformance.clauses._merged import MERGED as MERGED
 
 from . import (
     caching,
+    challenges,
     credentials,
     cross_origin,
     environments,
@@ -32,6 +33,7 @@ from . import (
 FAMILIES = (
     credentials,
     presentation,
+    challenges,
     errors,
     scopes,
     methods,

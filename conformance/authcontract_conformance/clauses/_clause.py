@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from authcontract_conformance.exchange._exchange import Action, Exchange
 from authcontract_conformance.fuzz._facade import Facade
@@ -28,6 +28,8 @@ class Capability(StrEnum):
     KEY_MANAGEMENT = "key management"
     PLAINTEXT = "plaintext port"
     SECOND_ORGANISATION = "second organisation"
+    #: Found by asking for it when connecting.
+    HTTP2 = "HTTP/2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,10 @@ class Case:
 
     subject: str
     steps: Callable[[World], Steps]
+    #: Version of HTTP that its requests are sent with.
+    protocol: Literal["1.1", "2"] = "1.1"
+    #: False: not among the cases that are tried once more over HTTP/2.
+    again: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +79,12 @@ class Clause:
     #: Says why the clause is meaningless for this contract, or None if it applies.
     inapplicable: Callable[[World], str | None] = lambda _: None
     cases: Callable[[World], Iterable[Case]] | None = None
+    #: True: some of its cases are tried once more over HTTP/2, which a server may have other code for.
+    again_over_http2: bool = False
     properties: Callable[[World], Iterable[Property]] | None = None
     #: Called for each exchange; None where the exchange does not concern the clause.
     passive: Callable[[World, Exchange], Judgement | None] | None = None
     #: Clauses whose requests show a passive one what it looks at, where it is judged by itself.
     traffic: tuple[str, ...] = ()
+    #: Why a passive clause means nothing for a target of which no response concerned it; None: then it is open.
+    unseen: str | None = None

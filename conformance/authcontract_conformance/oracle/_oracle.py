@@ -48,6 +48,8 @@ class Reality:
 
 
 USUAL = Reality()
+#: For whoever looks at an exchange without knowing what its request was for.
+ANYTHING = Reality(object="unknown", body="unknown", usage="unknown")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

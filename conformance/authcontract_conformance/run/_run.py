@@ -32,6 +32,7 @@ from authcontract_conformance.driver._clock import WallClock
 from authcontract_conformance.driver._driver import Budget, Driver
 from authcontract_conformance.driver._finding import Findings
 from authcontract_conformance.driver._keys import DeclaredKeys, Keyring
+from authcontract_conformance.driver._launch import Announcement
 from authcontract_conformance.exchange._vault import Vault
 from authcontract_conformance.oracle._oracle import Oracle
 from authcontract_conformance.oracle._verdict import ClauseVerdict, Judgement, RunVerdict, Word, run_verdict, worst
@@ -62,6 +63,8 @@ class Options:
     skip: frozenset[str] = frozenset()
     #: Arguments of the embedded reference server, e.g. ("--fault", "no-key-needed").
     server: tuple[str, ...] = ()
+    #: A reference server that runs already; it is judged where no target is named.
+    running: Announcement | None = None
     timeout: float = 10.0
     budget: Budget = field(default_factory=Budget)
     fuzz: bool = True
@@ -103,7 +106,9 @@ async def verify(loaded: Loaded, target: Target | None, options: Options, emit: 
     """Judge a target, or the embedded reference server where there is none; raises `SetupError`."""
     if loaded.policy is None or loaded.specification is None:
         raise SetupError("the policy has errors")
-    async with connect(loaded, target, server=options.server, within=options.timeout) as connected:
+    async with connect(
+        loaded, target, server=options.server, running=options.running, within=options.timeout
+    ) as connected:
         return await Run(loaded, connected, options, emit).run()
 
 
@@ -334,6 +339,10 @@ class Run:
                 applicable=False,
             )
         judgements = self.driver.judgements.get(clause.id, [])
+        if not judgements and clause.unseen is not None and not self.driver.stopped:
+            return ClauseVerdict(
+                clause=clause.id, level=clause.level, word=Word.SKIPPED, reason=clause.unseen, applicable=False
+            )
         if not judgements:
             nothing = "no response of the run concerned it" if clause.passive else "the run ended before"
             return ClauseVerdict(clause=clause.id, level=clause.level, word=Word.INCONCLUSIVE, reason=nothing)
