@@ -94,6 +94,8 @@ class Connection(asyncio.Protocol):
         self._buffer = b""
         #: The head whose body is still coming.
         self._head: Head | None = None
+        #: When the last head was complete.
+        self._began = 0.0
         self._closing = False
         self._clock = asyncio.get_running_loop()
         self._since = self._clock.time()
@@ -179,6 +181,7 @@ class Connection(asyncio.Protocol):
             self._buffer = buffer
             return self._hopeless(buffer)
         self._buffer = buffer[end + 4 :]
+        self._began = self._clock.time()
         return read_head(buffer[:end])
 
     def _hopeless(self, buffer: bytes) -> Head | None:
@@ -220,6 +223,7 @@ class Connection(asyncio.Protocol):
             peer=self._peer,
             environment=port.environment,
             connection=self._number,
+            began=self._began,
         )
         answer = port.serve(message)
         keep = head.keep_alive and head.problem is None

@@ -21,6 +21,8 @@ class Message:
     environment: str | None = None
     #: Number of the connection, in the order of their opening.
     connection: int = 0
+    #: Seconds of the listener's clock at which the head was complete; the body may have come much later.
+    began: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
