@@ -36,7 +36,7 @@ def patches(document: Document) -> Iterator[Patch]:
     """Yield every entry of every `otherwise` in a document that its schema accepts."""
     assumed = document.value.get("silences", {}).get("assumed", {})
     for silence, answer in assumed.items():
-        for index, entry in enumerate(answer["otherwise"] if isinstance(answer, Mapping) else ()):
+        for index, entry in enumerate(answer.get("otherwise", ()) if isinstance(answer, Mapping) else ()):
             path: Path = ("silences", "assumed", silence, "otherwise", index)
             yield Patch(
                 silence=silence,

@@ -256,9 +256,15 @@ def _silences(block: Mapping[str, Any]) -> dict[str, Silence]:
     found = {}
     for state, rows in block.items():
         for name, row in rows.items():
-            answer = row if isinstance(row, str) else row["answer"]
-            otherwise = () if isinstance(row, str) else tuple(row["otherwise"])
-            found[name] = Silence(id=name, answer=answer, confirmed=state == "confirmed", otherwise=otherwise)
+            said = {"answer": row} if isinstance(row, str) else row
+            found[name] = Silence(
+                id=name,
+                answer=said["answer"],
+                confirmed=state == "confirmed",
+                otherwise=tuple(said.get("otherwise", ())),
+                shown_by=tuple(said.get("shown_by", ())),
+                not_shown=said.get("not_shown"),
+            )
     return found
 
 

@@ -353,6 +353,10 @@ class Silence:
     confirmed: bool
     #: Other acceptable policies, each a partial document that replaces what stands; only while assumed.
     otherwise: tuple[Mapping[str, Any], ...] = ()
+    #: Ids of the clauses that a deployment passes only if it does as the answer says.
+    shown_by: tuple[str, ...] = ()
+    #: Why no response shows what a deployment does; None: some may.
+    not_shown: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -136,8 +136,8 @@ SLIPS: dict[str, tuple[Edits, str, str]] = {
     ),
     "a silence confirmed inline": (
         (("\nrate_limits:", "\nsilences: {assumed: {H-1: {answer: x, confirmed: false}}}\nrate_limits:"),),
-        "H-1",
-        "`otherwise` is missing",
+        "confirmed",
+        "`confirmed` is not a word of `H-1`",
     ),
     "a silence with a free name": (
         (("\nrate_limits:", "\nsilences: {assumed: {whatever: x}}\nrate_limits:"),),
