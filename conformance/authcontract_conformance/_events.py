@@ -69,6 +69,8 @@ class ExchangeSeen:
     label: str
     operation: str | None
     channel: str
+    #: Version of HTTP.
+    protocol: str
     environment: str | None
     method: str
     #: Pieces of text (latin-1), references to keys and the place of the target's own name.

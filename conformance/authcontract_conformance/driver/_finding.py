@@ -84,6 +84,7 @@ def exchange_event(exchange: Exchange, clause: str, subject: str, vault: Vault) 
         label=probe.label,
         operation=probe.operation,
         channel=probe.channel,
+        protocol=probe.protocol,
         environment=probe.environment,
         method=probe.method.decode("latin-1"),
         target=_pieces(probe.target),
@@ -153,7 +154,7 @@ def parts_text(parts: Parts) -> str:
 def request_text(exchange: Exchange) -> str:
     """Return a request as it went over the wire, a line each, keys by reference."""
     probe = exchange.probe
-    lines = [f"{_visible(probe.method.decode('latin-1'))} {parts_text(probe.target)} HTTP/1.1"]
+    lines = [f"{_visible(probe.method.decode('latin-1'))} {parts_text(probe.target)} HTTP/{probe.protocol}"]
     lines += [f"{parts_text(name)}: {parts_text(value)}" for name, value in probe.headers]
     body = parts_text(probe.body)
     return "\n".join([*lines, *(["", body[:SHOWN_BODY]] if body else [])])

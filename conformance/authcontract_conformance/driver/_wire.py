@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 
 import h11
@@ -22,6 +23,9 @@ MAX_INFORMATIONAL = 8
 #: RFC 9112 section 4.
 BEGINNING = b"HTTP/1."
 CHUNK = 64 * 1024
+#: Seconds that a request waits for others that are to be complete with it, and that the bytes before its last one need
+#: to arrive.
+HELD, ARRIVING = 2.0, 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,8 @@ class Origin:
     host: str
     port: int
     tls: ssl.SSLContext | None
+    #: The same, offering HTTP/2 too; None where it is not tried.
+    http2: ssl.SSLContext | None = None
     #: Path of the base URL, without a trailing slash.
     path: str = ""
 
@@ -55,6 +61,26 @@ class Answer:
     reusable: bool = False
     #: Whether anything at all was received.
     started: bool = False
+    #: Name of the error code with which the target ended an HTTP/2 stream.
+    reset: str = ""
+
+
+class Gate:
+    """Holds the last byte of several requests back until all the others have come as far."""
+
+    def __init__(self, requests: int) -> None:
+        self._missing = requests
+        self._open = asyncio.Event()
+
+    async def passed(self) -> None:
+        """Wait for the others, but not for one that never comes."""
+        self._missing -= 1
+        if self._missing <= 0:
+            self._open.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HELD):
+                await self._open.wait()
+        await asyncio.sleep(ARRIVING)
 
 
 class Connection:
@@ -88,11 +114,15 @@ class Connection:
         """Close without waiting for the other side."""
         self._transport.abort()
 
-    async def exchange(self, data: bytes, *, head: bool, within: float) -> Answer:
+    async def exchange(self, data: bytes, *, head: bool, within: float, gate: Gate | None = None) -> Answer:
         """Send these bytes and read one response; never raises for what the target does."""
         parser = _parser(head=head)
         try:
             async with asyncio.timeout(within):
+                if gate is not None:
+                    self._transport.write(data[:-1])
+                    await gate.passed()
+                    data = data[-1:]
                 self._transport.write(data)
                 return await self._receive(parser)
         except h11.RemoteProtocolError as error:
@@ -188,8 +218,10 @@ class Pool:
         self._named: dict[str, Connection] = {}
         self._slots = asyncio.Semaphore(size)
 
-    async def send(self, data: bytes, *, head: bool, name: str | None = None, resend: bool = True) -> Answer:
-        """Send on a free connection, or on the one called `name`.
+    async def send(
+        self, data: bytes, *, head: bool, name: str | None = None, resend: bool = True, gate: Gate | None = None
+    ) -> Answer:
+        """Send on a free connection, or on the one called `name`; the last byte once the gate opens.
 
         A kept connection that the target closed just before is replaced once (`resend`), since nothing of the request
         was answered; where a request must not be sent twice the caller says so.
@@ -203,7 +235,7 @@ class Pool:
                 except OSError as error:
                     return Answer(delivery=Delivery.REFUSED, problem=_words(error))
                 try:
-                    answer = await connection.exchange(data, head=head, within=self._timeout)
+                    answer = await connection.exchange(data, head=head, within=self._timeout, gate=gate)
                 except BaseException:
                     connection.close()
                     raise

@@ -30,6 +30,8 @@ class HostName:
 
 
 NOT_IMPLEMENTED = 501
+#: The stream error that a malformed request is (RFC 9113 section 8.1.1).
+MALFORMED = "PROTOCOL_ERROR"
 #: Random text by which an effect is recognised; nothing else looks like it.
 CANARY = re.compile(rb"canary-[0-9a-f]{16}")
 #: JSON that is nested deeper is a target trying our stack.
@@ -56,8 +58,11 @@ class Probe:
     target: Parts
     headers: tuple[tuple[Parts, Parts], ...] = ()
     body: Parts = ()
-    #: Plaintext goes to the target's plaintext port.
-    channel: Literal["tls", "plain"] = "tls"
+    #: Plaintext goes to the target's plaintext port; "clear" is plaintext that is sent to the port of TLS.
+    channel: Literal["tls", "plain", "clear"] = "tls"
+    #: In HTTP/2 the header lines become fields, and Host becomes `:authority`. A probe with a line for a pseudo-header
+    #: goes out as exactly its lines, on a connection of its own.
+    protocol: Literal["1.1", "2"] = "1.1"
     #: Which base URL receives it, where each environment has its own.
     environment: str | None = None
     #: Probes with the same name share one connection, in order; None: any of the pool.
@@ -77,10 +82,20 @@ class Probe:
         return tuple(dict.fromkeys(p.key for place in places for p in place if isinstance(p, Credential)))
 
     @property
+    def exact(self) -> bool:
+        """Tell whether its header lines are the very fields that HTTP/2 sends."""
+        return self.protocol == "2" and any(bytes_of(name).startswith(b":") for name, _ in self.headers)
+
+    @property
     def canary(self) -> str | None:
         """Return the canary that its body carries, or None."""
         found = CANARY.search(b"".join(part for part in self.body if isinstance(part, bytes)))
         return found[0].decode() if found else None
+
+
+def bytes_of(parts: Parts) -> bytes:
+    """Return what of parts is no reference."""
+    return b"".join(part for part in parts if isinstance(part, bytes))
 
 
 class Delivery(StrEnum):
@@ -112,6 +127,8 @@ class Exchange:
     received_at: float = 0.0
     #: Why it was not answered, in words.
     problem: str = ""
+    #: Name of the error code with which the target ended an HTTP/2 stream, or the connection because of it.
+    reset: str = ""
     _json: list[Any] = field(default_factory=list, repr=False, compare=False)
 
     @property
@@ -123,6 +140,11 @@ class Exchange:
     def succeeded(self) -> bool:
         """Tell whether the status is 2xx."""
         return 200 <= self.status < 300  # noqa: PLR2004  the range that RFC 9110 section 15.3 names
+
+    @property
+    def malformed(self) -> bool:
+        """Tell whether the target refused it as malformed in HTTP/2's own way (RFC 9113 section 8.1.1)."""
+        return self.reset == MALFORMED
 
     @property
     def broken(self) -> bool:
@@ -164,6 +186,15 @@ class Burst:
 
     probes: tuple[Probe, ...]
     connections: int = 8
+    #: True: each on a connection of its own, all but their last byte first, then the last bytes of all.
+    together: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handshake:
+    """Agree on a version of TLS and hang up before anything is sent; gives True where the target agrees to it."""
+
+    version: Literal["TLSv1", "TLSv1.1"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +245,8 @@ class Acquire:
     """Ask for a key; gives a `Key`, or ends the case as skipped where the target offers none."""
 
     need: Need
+    #: The case of whose organisations it is to be; None: of its own.
+    case: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,5 +274,5 @@ class Learn:
     need: Need
 
 
-Action: TypeAlias = Probe | Burst | Advance | Wait | Acquire | Rotate | Revoke | Learn
+Action: TypeAlias = Probe | Burst | Handshake | Advance | Wait | Acquire | Rotate | Revoke | Learn
 Json: TypeAlias = Mapping[str, Any]

@@ -24,6 +24,8 @@ BASE64_WINDOW = 12
 #: Whoever looks at every fifth place of a text sees five characters of any run of nine, and likewise six of twelve: so
 #: most texts are cleared by a fifth of the look-ups.
 GRAM, BASE64_GRAM = 5, 6
+#: What speaks of the connection has no place in HTTP/2 (RFC 9113 section 8.2.2).
+ONLY_HTTP_1 = frozenset({b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade"})
 _PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}")
 #: The alphabet for URLs differs in two characters (RFC 4648 section 5).
 _USUAL_BASE64 = bytes.maketrans(b"-_", b"+/")
@@ -111,7 +113,24 @@ class Vault:
     def head(self, probe: Probe, authority: str) -> tuple[bytes, tuple[tuple[bytes, bytes], ...]]:
         """Return the target and the header lines of a probe, rendered."""
         lines = tuple((self.render(n, authority), self.render(v, authority)) for n, v in probe.headers)
+        if probe.exact:  # as whoever translates it for HTTP/1.1 does (RFC 9113 section 8.3.1)
+            named = tuple((b"Host", value) for name, value in lines if name == b":authority")
+            same = {(b"host", value) for _, value in named}
+            lines = (*named, *(line for line in lines if line[0][:1] != b":" and line not in same))
         return self.render(probe.target, authority), lines
+
+    def fields(self, probe: Probe, authority: str) -> tuple[tuple[bytes, bytes], ...] | None:
+        """Return the fields that HTTP/2 sends for a probe, or None where it cannot express it (RFC 9113 section 8)."""
+        lines = [(self.render(n, authority), self.render(v, authority)) for n, v in probe.headers]
+        if probe.exact:
+            return tuple(lines)
+        rest = [(name.lower(), value.strip(b" \t")) for name, value in lines]
+        if any(name in ONLY_HTTP_1 for name, _ in rest):
+            return None
+        host = next((place for place, (name, _) in enumerate(rest) if name == b"host"), None)
+        named = () if host is None else ((b":authority", rest.pop(host)[1]),)
+        target = self.render(probe.target, authority)
+        return ((b":method", probe.method), (b":scheme", b"https"), *named, (b":path", target), *rest)
 
     def message(self, probe: Probe, authority: str) -> bytes:
         """Return the whole request as it goes to the target."""

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from authcontract_engine import Contract
 from authcontract_policy import CHECK_OF, Check, Operation
@@ -89,14 +89,18 @@ class Settings:
     seed: int
     #: Operation and environment -> a request of this run with a key that may, which the target served.
     proven: dict[tuple[str, str | None], Exchange] = field(default_factory=dict)
+    #: What it cost requests to find out about a limit, by its name and what it is, for whoever asks next.
+    spent: dict[tuple[str, str], Any] = field(default_factory=dict)
 
 
 class World:
     """One case's view of the run."""
 
-    def __init__(self, settings: Settings, case: str) -> None:
+    def __init__(self, settings: Settings, case: str, protocol: Literal["1.1", "2"] = "1.1") -> None:
         self.settings = settings
         self.case = case
+        #: Version of HTTP that its requests are sent with.
+        self.protocol: Literal["1.1", "2"] = protocol
         self.contract = settings.contract
         self.policy = settings.contract.policy
         self.access = settings.access
@@ -170,6 +174,7 @@ class World:
             target=joined,
             headers=headers,
             body=(content,) if content else (),
+            protocol=self.protocol,
             environment=environment,
             operation=operation.id,
             label=label,
