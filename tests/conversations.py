@@ -6,6 +6,7 @@ the case sees it, so that a test can plant any defect without a server that has 
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -235,15 +236,16 @@ class Conversation:
         match action:
             case Probe():
                 return self.send(action)
-            case Burst(probes=probes):
-                return tuple(self.send(probe) for probe in probes)
+            case Burst(probes=probes, together=together):
+                began = time.monotonic() if together else None
+                return tuple(self.send(probe, began) for probe in probes)
             case Advance(seconds=seconds) | Wait(seconds=seconds):
                 self.server.clock.advance(seconds)
                 return None
             case Acquire(need=need) if need.state == "expired":
                 return self._expired(need, case)
-            case Acquire(need=need):
-                return _at_once(self._keyring.acquire(need, case))
+            case Acquire(need=need, case=other):
+                return _at_once(self._keyring.acquire(need, other or case))
             case Rotate(key=key):
                 return _at_once(self._keyring.rotate(key))
             case Revoke(key=key):
@@ -264,8 +266,8 @@ class Conversation:
         self.server.clock.advance((record.grace or 0.0) + 1.0)
         return key
 
-    def send(self, probe: Probe) -> Exchange:
-        """Return what the server, or the canned answer in its place, says."""
+    def send(self, probe: Probe, began: float | None = None) -> Exchange:
+        """Return what the server, or the canned answer in its place, says; the head may have been there before."""
         data = self.vault.message(probe, "target")
         head, _, body = data.partition(b"\r\n\r\n")
         message = Message(
@@ -276,6 +278,7 @@ class Conversation:
             connection=self._connections.setdefault(
                 probe.connection or f"request {len(self.exchanges)}", len(self._connections)
             ),
+            began=time.monotonic() if began is None else began,
         )
         answer = self.server.serve(message)
         exchange = Exchange(

@@ -43,7 +43,7 @@ from authcontract_conformance.world._world import Ended, Settings, World
 from ._clock import Clock
 from ._keys import Issued, Keyring
 from ._pacing import Pacer
-from ._wire import Pool
+from ._wire import Gate, Pool
 
 T = TypeVar("T")
 #: A request is sent again after a 5xx or a lost connection (R6), and after a 429 (R5), at most so often.
@@ -255,16 +255,17 @@ class Driver:
         match action:
             case Probe():
                 return await self.send(action, context)
-            case Burst(probes=probes):
-                return tuple(await asyncio.gather(*(self.send(probe, context) for probe in probes)))
+            case Burst(probes=probes, together=together):
+                gate = Gate(len(probes)) if together else None
+                return tuple(await asyncio.gather(*(self.send(probe, context, gate) for probe in probes)))
             case Advance(seconds=seconds):
                 if not self._clock.movable:
                     raise Ended(skipped("needs a clock that can be moved"))
                 return await self._clock.advance(seconds)
             case Wait(seconds=seconds):
                 return await self._clock.advance(seconds)
-            case Acquire(need=need):
-                return await self._acquire(need, context)
+            case Acquire(need=need, case=case):
+                return await self._acquire(need, context, case or context.world.case)
             case Rotate(key=key):
                 return await self._keyring.rotate(key)
             case Revoke(key=key):
@@ -272,7 +273,7 @@ class Driver:
             case Learn(record=record, need=need):
                 return self._learn(action, Key(record, need))
 
-    async def _acquire(self, need: Need, context: Context) -> Key:
+    async def _acquire(self, need: Need, context: Context, case: str) -> Key:
         """Hand out a key: one of the target's, or one that its API creates, where the policy names an operation for it.
 
         A key that a case wants for itself is created where that can be, so that declared keys are spent on nothing.
@@ -280,7 +281,7 @@ class Driver:
         world = context.world
         operation = self._creator(need, world)
         if operation is None or (not need.own and self._keyring.has(need)):
-            return await self._keyring.acquire(need, world.case)
+            return await self._keyring.acquire(need, case)
         key, _ = await self.follow(create(world, operation, replace(need, state="active")), context)
         if need.state == "revoked":
             await self.follow(revoke(world, key), context)
@@ -323,13 +324,13 @@ class Driver:
         self._keyring.keep(Issued(key.record, str(value).encode()))
         return key
 
-    async def send(self, probe: Probe, context: Context) -> Exchange:
+    async def send(self, probe: Probe, context: Context, gate: Gate | None = None) -> Exchange:
         """Send a probe, after waiting for room where it is paced, again where R5 and R6 say so; log what came."""
         throttled = failed = 0
         while True:
             if probe.paced:
                 await self._wait_for_room(probe)
-            exchange = await self._once(probe, context)
+            exchange = await self._once(probe, context, gate)
             if not probe.paced:
                 return exchange
             if exchange.status == TOO_MANY_REQUESTS:
@@ -362,7 +363,7 @@ class Driver:
             self._emit(Waiting(seconds=round(seconds, 1), reason=why))
         return await self._clock.advance(seconds)
 
-    async def _once(self, probe: Probe, context: Context) -> Exchange:
+    async def _once(self, probe: Probe, context: Context, gate: Gate | None = None) -> Exchange:
         self._check_budget()
         pool = self._pools.get((probe.channel, probe.environment)) or self._pools.get((probe.channel, None))
         if pool is None:
@@ -372,7 +373,7 @@ class Driver:
         message = self.settings.vault.message(probe, pool.origin.authority)
         name = f"{context.world.case}/{probe.connection}" if probe.connection else None
         sent_at = time.monotonic() - self._began
-        answer = await pool.send(message, head=probe.method == b"HEAD", name=name, resend=probe.paced)
+        answer = await pool.send(message, head=probe.method == b"HEAD", name=name, resend=probe.paced, gate=gate)
         exchange = Exchange(
             number=number,
             probe=probe,
