@@ -2,51 +2,78 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import signal
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
-from ._shared import CLEAN, COULD_NOT_RUN, FINDINGS, USAGE, default_policy, load_contract, stop
+from ._shared import CLEAN, COULD_NOT_RUN, FINDINGS, INTERRUPTED, USAGE, default_policy, load_contract, near, stop
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from authcontract_conformance.faults import Fault
-    from authcontract_conformance.run._selftest import Proof, Tried
+    from authcontract_conformance.run._selftest import Plan, Proof, Tried
+
+#: Names that a line shows of those that are left out for one reason.
+SHOWN = 4
 
 
 @click.command("selftest", short_help="Prove the suite: plant each fault and see it caught.")
 @click.option("--policy", metavar="FILE", help="The policy; by default policy/synaptiq.yaml or policy.yaml here.")
 @click.option("--spec", metavar="FILE", help="The specification; by default the one that the policy names.")
 @click.option("--fault", "names", multiple=True, metavar="NAME", help="Plant this fault only; may be repeated.")
+@click.option("--only", multiple=True, metavar="CLAUSES", help="Prove these: ids, families, globs.")
 @click.option("--table", is_flag=True, help="Judge every fault by every clause, and print the table.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Judge so many at once; by default one a core.")
 @click.option("--seed", default=1, show_default=True, help="Reproduces what is generated.")
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def command(
-    policy: str | None, spec: str | None, names: tuple[str, ...], seed: int, format_: str, *, table: bool
+    policy: str | None,
+    spec: str | None,
+    names: tuple[str, ...],
+    only: tuple[str, ...],
+    jobs: int | None,
+    seed: int,
+    format_: str,
+    *,
+    table: bool,
 ) -> None:
-    """Prove the suite: the clauses that name a fault must catch it, and correct servers must be accused of nothing."""
-    from authcontract_conformance.run._selftest import selftest
+    """Prove the suite: the clauses that name a fault must catch it, and correct servers must be accused of nothing.
 
-    loaded = load_contract(policy or default_policy(), spec)
+    Faults that change nothing under the contract are left out, and it is said why.
+    """
+    from authcontract_conformance.run._selection import SelectionError, matching
+    from authcontract_conformance.run._selftest import cores, plan, selftest
+
     faults = _faults(names)
+    try:
+        clauses = matching(only)
+    except SelectionError as error:
+        stop(f"{error}; `authcontract explain` lists the clauses", USAGE)
+    loaded = load_contract(policy or default_policy(), spec)
+    planned = plan(loaded, faults, only=clauses, correct=not names)
     text = format_ == "text"
     if text:
-        click.echo(f"{len(faults)} faults and 4 correct servers, by {policy or default_policy()}", err=True)
-    proof = asyncio.run(
-        selftest(loaded, faults, seed=seed, table=table, correct=not names, said=_say if text else _nothing)
-    )
-    if not text:
-        click.echo(json.dumps(_summary(proof), ensure_ascii=False))
-    else:
-        if table:
-            click.echo(_table(proof))
-        for name, reason in proof.left_out.items():
-            click.echo(f"– {name}: left out, {reason}")
-        click.echo(_closing(proof))
-    if not proof.faults:
-        raise click.exceptions.Exit(COULD_NOT_RUN)
-    raise click.exceptions.Exit(FINDINGS if proof.missed or proof.false_alarms else CLEAN)
+        click.echo(_heading(planned, policy or default_policy(), jobs or cores()), err=True)
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    proof = selftest(loaded, planned, seed=seed, table=table, jobs=jobs, said=_say if text else _nothing)
+    click.echo("\n".join(_report(proof)) if text else json.dumps(_summary(proof), ensure_ascii=False))
+    raise click.exceptions.Exit(_code(proof))
+
+
+def _as_interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _code(proof: Proof) -> int:
+    if proof.interrupted:
+        return INTERRUPTED
+    if proof.missed or proof.false_alarms or proof.unproved:
+        return FINDINGS
+    return CLEAN if proof.faults else COULD_NOT_RUN
 
 
 def _faults(names: tuple[str, ...]) -> tuple[Fault, ...]:
@@ -55,50 +82,103 @@ def _faults(names: tuple[str, ...]) -> tuple[Fault, ...]:
     known = {fault.name: fault for fault in FAULTS}
     for name in names:
         if name not in known:
-            import difflib
-
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean `{near[0]}`?" if near else "; `authcontract serve --list-faults` lists them"
+            hint = near(name, known) or "; `authcontract serve --list-faults` lists them"
             stop(f"there is no fault `{name}`{hint}", USAGE)
-    return tuple(known[name] for name in names) if names else tuple(known.values())
+    return tuple(known[name] for name in dict.fromkeys(names)) if names else tuple(known.values())
 
 
 def _nothing(_: Tried) -> None:
     """Say nothing."""
 
 
+def _heading(planned: Plan, policy: str, jobs: int) -> str:
+    servers = f" and {len(planned.correct)} correct servers" if planned.correct else ""
+    without = f", {len(planned.left_out)} left out" if planned.left_out else ""
+    return f"{_faults_of(len(planned.faults))}{servers}{without}, by {policy}, {jobs} at once"
+
+
+def _faults_of(number: int) -> str:
+    return "1 fault" if number == 1 else f"{number} faults"
+
+
+# --- as it goes ------------------------------------------------------------------------------------------------------
+
+
 def _say(tried: Tried) -> None:
+    if tried.blind:
+        click.echo(f"– {tried.name}  {click.style(f'left out: {tried.blind}', dim=True)}")
+        return
     good = not (tried.missed_by or tried.problem) if tried.named else not (tried.accusers or tried.problem)
     mark = click.style("✔", fg="green") if good else click.style("✘", fg="red", bold=True)
+    click.echo(f"{mark} {tried.name}  {click.style(_said(tried, good=good), dim=good)}")
+
+
+def _said(tried: Tried, *, good: bool) -> str:
     if not tried.named:
-        said = "accused of nothing" if good else f"accused by {', '.join(tried.accusers) or tried.problem}"
-    elif good:
-        said = f"caught by {', '.join(tried.named)}"
-    else:
-        said = tried.problem or f"missed by {', '.join(tried.missed_by)}"
-    click.echo(f"{mark} {tried.name}  {click.style(said, dim=good)}")
+        return "accused of nothing" if good else f"accused by {', '.join(tried.accusers) or tried.problem}"
+    if good:
+        return f"caught by {', '.join(tried.named)}"
+    if tried.problem:
+        return tried.problem
+    missed = f"missed by {', '.join(tried.missed_by)}"
+    if tried.instead is None:
+        return missed
+    return f"{missed}; {_instead(tried.instead)}"
 
 
-def _table(proof: Proof) -> str:
-    """Return faults against the clauses that caught them: N where named, x where another caught it too."""
-    lines = []
-    for tried in proof.faults:
-        others = [clause for clause in tried.accusers if clause not in tried.named]
-        lines.append(f"{tried.name:34} {', '.join(tried.named):24} also {', '.join(others) or 'nobody'}")
-    alone = {accusers[0] for tried in proof.faults if len(accusers := tried.accusers) == 1}
-    everyone = {clause for tried in proof.faults for clause in tried.words}
-    lines.append(f"clauses with a fault that they alone catch: {', '.join(sorted(alone))}")
-    lines.append(f"clauses without one: {', '.join(sorted(everyone - alone)) or 'none'}")
-    return "\n".join(lines)
+def _instead(others: tuple[str, ...]) -> str:
+    if not others:
+        return "no other clause catches it either"
+    return f"{', '.join(others)} {'catches' if len(others) == 1 else 'catch'} it"
+
+
+# --- the report ------------------------------------------------------------------------------------------------------
+
+
+def _report(proof: Proof) -> Iterator[str]:
+    if proof.table:
+        yield from _table(proof)
+    yield from _left_out(proof)
+    if proof.unproved:
+        yield f"Clauses without a fault that they alone catch: {', '.join(proof.unproved)}"
+    yield _closing(proof)
+
+
+def _table(proof: Proof) -> Iterator[str]:
+    """Yield each fault with the clauses that caught it, then each clause with the faults that it alone catches."""
+    width = max((len(tried.name) for tried in proof.faults), default=0)
+    yield f"\n{'fault':{width}}  caught by; those that it names are marked *"
+    for tried in sorted(proof.faults, key=lambda tried: tried.name):
+        caught = [f"{clause}*" if clause in tried.named else clause for clause in tried.accusers]
+        yield f"{tried.name:{width}}  {' '.join(caught) or 'none'}"
+    width = max(map(len, proof.alone), default=0)
+    yield f"\n{'clause':{width}}  faults that it alone catches"
+    for clause, faults in proof.alone.items():
+        yield f"{clause:{width}}  {', '.join(faults) or '–'}"
+    yield ""
+
+
+def _left_out(proof: Proof) -> Iterator[str]:
+    from authcontract_conformance.run._selftest import grouped
+
+    for reason, names in grouped(proof.left_out):
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        yield f"– left out, {reason}: {', '.join(names[:SHOWN])}{more}"
 
 
 def _closing(proof: Proof) -> str:
     caught = len(proof.faults) - len(proof.missed)
-    verdict = "Proved" if not (proof.missed or proof.false_alarms) else "Not proved"
-    parts = [f"{verdict}: {caught} of {len(proof.faults)} faults caught"]
+    proved = proof.faults and not (proof.missed or proof.false_alarms or proof.unproved)
+    verdict = "Interrupted" if proof.interrupted else "Proved" if proved else "Not proved"
+    parts = [f"{verdict}: {caught} of {_faults_of(len(proof.faults))} caught"]
     if proof.missed:
         parts.append(f"missed: {', '.join(proof.missed)}")
-    parts.append(f"{len(proof.false_alarms)} false alarms on {len(proof.correct)} correct servers")
+    if proof.correct:
+        alarms, servers = len(proof.false_alarms), len(proof.correct)
+        parts.append(f"{alarms} false alarm{'' if alarms == 1 else 's'} on {servers} correct servers")
+    if proof.unproved:
+        number = len(proof.unproved)
+        parts.append(f"{number} clause{' has' if number == 1 else 's have'} no fault that no other catches")
     parts.append(f"{proof.requests} requests in {proof.seconds:.1f} s")
     return "; ".join(parts)
 
@@ -110,6 +190,20 @@ def _summary(proof: Proof) -> dict[str, object]:
         "missed": list(proof.missed),
         "false_alarms": list(proof.false_alarms),
         "left_out": dict(proof.left_out),
+        "details": [
+            {
+                "fault": tried.name,
+                "named": list(tried.named),
+                "caught_by": list(tried.accusers),
+                "missed_by": list(tried.missed_by),
+                "instead": None if tried.instead is None else list(tried.instead),
+                "problem": tried.problem,
+            }
+            for tried in proof.faults
+        ],
+        "alone": {clause: list(faults) for clause, faults in proof.alone.items()} if proof.table else None,
+        "unproved": list(proof.unproved),
         "requests": proof.requests,
         "seconds": proof.seconds,
+        "interrupted": proof.interrupted,
     }

@@ -70,6 +70,11 @@ async def _announcement(process: asyncio.subprocess.Process, said: IO[bytes]) ->
         said.seek(0)
         words = said.read().decode("utf-8", "replace").strip()
         raise LaunchError(f"the reference server did not start: {words[-2000:] or 'it said nothing'}")
+    return announced(line)
+
+
+def announced(line: bytes) -> Announcement:
+    """Return what a server says on its first line."""
     found: dict[str, Any] = json.loads(line)
     return Announcement(
         base_url=found["base_url"],

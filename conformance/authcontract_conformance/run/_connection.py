@@ -11,7 +11,7 @@ from authcontract_policy import Loaded
 from authcontract_conformance.driver._clock import Clock, WallClock
 from authcontract_conformance.driver._control import Control
 from authcontract_conformance.driver._keys import DeclaredKeys, KeySource
-from authcontract_conformance.driver._launch import reference_server
+from authcontract_conformance.driver._launch import Announcement, reference_server
 from authcontract_conformance.driver._wire import Pool
 from authcontract_conformance.run._target import Target, by_environment, origin
 
@@ -40,23 +40,32 @@ class Connected:
 
 @asynccontextmanager
 async def connect(
-    loaded: Loaded, target: Target | None, *, server: tuple[str, ...] = (), within: float = 10.0
+    loaded: Loaded,
+    target: Target | None,
+    *,
+    server: tuple[str, ...] = (),
+    running: Announcement | None = None,
+    within: float = 10.0,
 ) -> AsyncIterator[Connected]:
-    """Reach a target for as long as the block lasts; without one, start the reference server with these arguments."""
+    """Reach a target for as long as the block lasts; without one, start the reference server with these arguments.
+
+    One that runs already is taken as it is.
+    """
     async with AsyncExitStack() as stack:
-        if target is None:
-            yield await _embedded(loaded, server, within, stack)
-        else:
+        if target is not None:
             yield _declared(loaded, target, within, stack)
+            return
+        if running is None:
+            policy, specification = loaded.policy, loaded.specification
+            assert policy is not None  # noqa: S101  the caller checked it
+            assert specification is not None  # noqa: S101  the caller checked it
+            running = await stack.enter_async_context(
+                reference_server(policy.document.file, specification.document.file, server)
+            )
+        yield await _embedded(running, within, stack)
 
 
-async def _embedded(loaded: Loaded, arguments: tuple[str, ...], within: float, stack: AsyncExitStack) -> Connected:
-    policy, specification = loaded.policy, loaded.specification
-    assert policy is not None  # noqa: S101  the caller checked it
-    assert specification is not None  # noqa: S101  the caller checked it
-    server = await stack.enter_async_context(
-        reference_server(policy.document.file, specification.document.file, arguments)
-    )
+async def _embedded(server: Announcement, within: float, stack: AsyncExitStack) -> Connected:
     control = Control(origin(server.control_url, None), server.control_token)
     stack.callback(control.close)
     await control.freeze()

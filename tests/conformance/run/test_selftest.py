@@ -1,13 +1,17 @@
 """The self-test: a fault is caught where each clause that it names fails; correct servers are accused of nothing."""
 
-import asyncio
+import os
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from authcontract_conformance.clauses import catalogue
 from authcontract_conformance.faults import FAULTS, Fault
 from authcontract_conformance.oracle._verdict import Word
-from authcontract_conformance.run._selftest import Proof, Tried, caught_words, selftest
+from authcontract_conformance.reference import Seams
+from authcontract_conformance.run import _run, _selftest
+from authcontract_conformance.run._selftest import Proof, Tried, caught_words, plan, selftest
+from authcontract_conformance.run._workers import Died, Workers
 from conversations import loaded
 
 
@@ -16,11 +20,17 @@ def fault(name: str, *clauses: str) -> Fault:
     return replace(found, clauses=clauses) if clauses else found
 
 
+def proved(name: str, *faults: Fault, **options: Any) -> Proof:
+    """Plant faults under a contract, with no correct server beside them."""
+    found = loaded(name)
+    return selftest(found, plan(found, faults, correct=False), **options)
+
+
 @pytest.fixture(scope="module")
 def proof() -> Proof:
     """Two faults that are caught, and one that is named to a clause that cannot see it."""
-    faults = [fault("no-challenge"), fault("body-before-scope"), fault("plaintext-redirected", "AUTH-3")]
-    return asyncio.run(selftest(loaded("synaptiq"), faults, correct=False))
+    faults = (fault("no-challenge"), fault("body-before-scope"), fault("plaintext-redirected", "AUTH-3"))
+    return proved("synaptiq", *faults)
 
 
 def test_a_fault_is_caught_by_the_clauses_that_it_names(proof: Proof) -> None:
@@ -37,20 +47,80 @@ def test_a_fault_is_caught_by_the_clauses_that_it_names(proof: Proof) -> None:
     assert not any(tried.problem for tried in proof.faults)
 
 
+def test_of_a_fault_that_was_missed_it_is_said_who_sees_it(proof: Proof) -> None:
+    """A clause that sees it while the named one does not is the wrong name, or a hole in that clause."""
+    instead = {tried.name: tried.instead for tried in proof.faults}
+    assert instead["no-challenge"] is None
+    assert "TRANS-2" in (instead["plaintext-redirected"] or ())
+
+
+def test_a_fault_that_nobody_catches_is_a_miss_of_its_own() -> None:
+    """It changes nothing that any clause looks at."""
+    harmless = replace(fault("no-challenge"), name="harmless", plant=lambda seams: seams)
+    (tried,) = proved("roles", harmless).faults
+    assert tried.missed_by == ("ERR-1",)
+    assert tried.instead == ()
+
+
 def test_a_fault_without_meaning_for_a_contract_is_left_out() -> None:
     """roles has one environment, so nothing crosses between two; it is said, and nothing is run."""
-    proof = asyncio.run(selftest(loaded("roles"), [fault("sandbox-reads-production")], correct=False))
+    proof = proved("roles", fault("sandbox-reads-production"))
     assert proof.faults == ()
     assert list(proof.left_out) == ["sandbox-reads-production"]
     assert "one environment" in proof.left_out["sandbox-reads-production"]
 
 
-def test_a_server_that_does_not_start_is_a_miss() -> None:
-    proof = asyncio.run(
-        selftest(loaded("roles"), [replace(fault("no-challenge"), name="no-such-fault")], correct=False)
+def test_a_fault_may_say_itself_that_it_means_nothing() -> None:
+    nothing = replace(
+        fault("no-challenge"), meaningful=lambda contract: f"none of {len(contract.operations)} operations does that"
     )
-    assert proof.missed == ("no-such-fault",)
-    assert "no-such-fault" in proof.faults[0].problem
+    proof = proved("roles", nothing)
+    assert proof.faults == ()
+    assert proof.left_out["no-challenge"] == "none of 12 operations does that"
+
+
+def test_a_clause_that_judges_nothing_here_misses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it comes to on a correct server shows that no fault could make a difference to it."""
+    blind = replace(catalogue()["AUTH-1"], cases=lambda _: ())
+    monkeypatch.setattr(_selftest, "catalogue", lambda: {**catalogue(), "AUTH-1": blind})
+    monkeypatch.setattr(_run, "catalogue", lambda: {**catalogue(), "AUTH-1": blind})
+    proof = proved("roles", fault("no-key-for-get", "AUTH-1"))
+    assert proof.faults == ()
+    assert proof.left_out["no-key-for-get"].startswith("AUTH-1 judges nothing here")
+    assert proof.missed == ()
+
+
+def test_clauses_choose_the_faults_that_name_them() -> None:
+    planned = plan(loaded("roles"), FAULTS, only=("ERR-1",), correct=False)
+    assert {name for _, named in planned.faults for name in named} == {"ERR-1"}
+    naming = {f.name for f in FAULTS if "ERR-1" in f.clauses}
+    assert {f.name for f, _ in planned.faults} == naming - set(planned.left_out) != set()
+    assert planned.clauses == ("ERR-1",)
+
+
+def test_a_server_that_does_not_start_is_a_miss() -> None:
+    def broken(_: Seams) -> Seams:
+        raise ValueError("no such stage")
+
+    proof = proved("roles", replace(fault("no-challenge"), plant=broken))
+    assert proof.missed == ("no-challenge",)
+    assert "no such stage" in proof.faults[0].problem
+
+
+def test_a_worker_that_dies_loses_one_fault_and_no_other() -> None:
+    """Whatever happens to a process, the others are judged, and it is no success."""
+    dies = Workers[str](lambda number: os._exit(3) if number == 1 else f"done {number}", jobs=2)
+    outcomes = dict(dies.run(range(4)))
+    assert {n: str(o) for n, o in outcomes.items() if n != 1} == {0: "done 0", 2: "done 2", 3: "done 3"}
+    assert isinstance(outcomes[1], Died)
+
+
+def test_a_table_says_which_clause_alone_catches_something() -> None:
+    proof = proved("roles", fault("no-challenge"), table=True)
+    assert proof.alone["ERR-1"] == ("no-challenge",)
+    assert "AUTH-1" in proof.unproved
+    assert "ERR-1" not in proof.unproved
+    assert set(proof.faults[0].words) >= {"AUTH-1", "ERR-1", "SCOPE-1"}
 
 
 def tried(name: str, named: tuple[str, ...] = (), problem: str = "", **words: Word) -> Tried:
