@@ -25,6 +25,7 @@ from . import (
     quota,
     routes,
     scopes,
+    secure_transport,
     tenants,
     transport,
 )
@@ -38,6 +39,7 @@ FAMILIES = (
     scopes,
     methods,
     transport,
+    secure_transport,
     environments,
     tenants,
     routes,

@@ -1,7 +1,140 @@
-"""CACHE: what is answered to one key is kept from the next."""
+"""CACHE: what is answered to one key is kept from the next. All look at every response of the whole run."""
 
 from __future__ import annotations
 
-from authcontract_conformance.clauses._clause import Clause
+import re
+from collections.abc import Mapping
 
-CLAUSES: tuple[Clause, ...] = ()
+from authcontract_conformance.clauses._clause import Clause
+from authcontract_conformance.exchange._exchange import CANARY, Exchange
+from authcontract_conformance.oracle._verdict import (
+    PASSED,
+    Basis,
+    Evidence,
+    Judgement,
+    Level,
+    fail,
+    unspecified,
+    warn,
+)
+from authcontract_conformance.world._world import World
+
+FIELD = "Cache-Control"
+#: A directive, with its value if it has one (RFC 9111 section 5.2).
+_DIRECTIVE = re.compile(r'([!#$%&\'*+.^_`|~0-9A-Za-z-]+)(?:="?([^",]*)"?)?')
+
+
+def directives(exchange: Exchange) -> Mapping[str, str]:
+    """Return the directives of Cache-Control in lower case, each with its value or an empty text."""
+    return {name.lower(): value for name, value in _DIRECTIVE.findall(exchange.header(FIELD) or "")}
+
+
+def _seconds(found: Mapping[str, str], name: str) -> int:
+    text = found.get(name, "")
+    return int(text[:9]) if text.isascii() and text.isdigit() else 0
+
+
+def _planted(exchange: Exchange) -> bool:
+    """Tell whether the response shows somebody's data for certain: it carries a text that the run has planted."""
+    return exchange.succeeded and bool(exchange.probe.keys) and CANARY.search(exchange.body) is not None
+
+
+def _evidence(exchange: Exchange, expected: str) -> Evidence:
+    text = exchange.header(FIELD)
+    got = f"{exchange.status} without {FIELD}" if text is None else f"{exchange.status} with {FIELD}: {text[:60]}"
+    return Evidence(expected=expected, got=got, exchange=exchange)
+
+
+# --- CACHE-1 -------------------------------------------------------------------------------------------------------
+
+
+def _cache_1(_: World, exchange: Exchange) -> Judgement | None:
+    if not _planted(exchange):
+        return None
+    found = directives(exchange)
+    if found.keys() & {"no-store", "private"}:
+        return PASSED
+    expected = f"{exchange.status} that no shared cache may keep"
+    if "public" in found or _seconds(found, "s-maxage"):
+        return fail(_evidence(exchange, expected), "a shared cache may show this answer to everybody")
+    if "must-revalidate" in found and _seconds(found, "max-age"):
+        return warn(_evidence(exchange, expected), "`must-revalidate` lets shared caches keep answers to a key")
+    return PASSED
+
+
+# --- CACHE-2 -------------------------------------------------------------------------------------------------------
+
+
+def _cache_2(world: World, exchange: Exchange) -> Judgement | None:
+    if not _planted(exchange):
+        return None
+    found = directives(exchange)
+    if "no-store" in found or {"private", "no-cache"} <= found.keys():
+        return PASSED
+    promised, silence = world.settings.oracle.promised_header(FIELD)
+    sent = exchange.header(FIELD) or f"no {FIELD}"
+    if promised is None:
+        return unspecified(f"no {FIELD} is promised; the target sends {sent[:60]}")
+    if silence is not None:
+        return unspecified(f"{silence} is only assumed; the target sends {sent[:60]}")
+    return warn(_evidence(exchange, f"{FIELD}: {promised}"), "browsers and proxies may keep what a key was shown")
+
+
+# --- CACHE-3 -------------------------------------------------------------------------------------------------------
+
+
+def _cache_3(_: World, exchange: Exchange) -> Judgement | None:
+    if exchange.status not in (401, 403):
+        return None
+    found = directives(exchange)
+    fresh = max(_seconds(found, "max-age"), _seconds(found, "s-maxage"))
+    if not fresh or found.keys() & {"no-store", "no-cache"}:
+        return PASSED
+    evidence = _evidence(exchange, f"{exchange.status} that is not kept")
+    return warn(evidence, f"who gets a key meanwhile is still refused, from a cache, for {fresh} seconds")
+
+
+CLAUSES = (
+    Clause(
+        id="CACHE-1",
+        level=Level.MUST,
+        basis=Basis.HARDENING,
+        sources=("RFC 9111 section 3.5", "OWASP ASVS 14.2.2"),
+        promise="What a key was shown is not marked for everybody.",
+        why="A shared cache keeps no answer to a key unless it says `public`, `s-maxage` or `must-revalidate`; then the "
+        "next customer gets it.",
+        how="Each response of the run that shows planted data is looked at. `public` or `s-maxage` without `no-store` "
+        "or `private` fails, `must-revalidate` with a lifetime is a warning.",
+        fix="Send `Cache-Control: no-store`, and leave `public` to what needs no key.",
+        precedents=("CVE-2023-30861 (Flask: a cached response carried somebody's session)",),
+        passive=_cache_1,
+        traffic=("SCOPE-1",),
+    ),
+    Clause(
+        id="CACHE-2",
+        level=Level.SHOULD,
+        basis=Basis.CONTRACT,
+        sources=("OWASP ASVS 14.3.2",),
+        promise="Data is answered with `no-store`, as promised.",
+        why="Copies outlive the key in browsers, proxies and the tools of whoever debugs them.",
+        how="Each response of the run that shows planted data is looked at. Where the policy promises Cache-Control, "
+        "one without `no-store`, or `private` and `no-cache` together, is a warning; where it does not, what is sent "
+        "is said.",
+        fix="Set the field for the whole API, in one place.",
+        passive=_cache_2,
+        traffic=("SCOPE-1",),
+    ),
+    Clause(
+        id="CACHE-3",
+        level=Level.SHOULD,
+        basis=Basis.STANDARD,
+        sources=("RFC 9110 section 15.1", "RFC 9111 section 4.2.1"),
+        promise="A refusal is not kept for later.",
+        why="A refusal with a lifetime is what the same client gets after its key was put right.",
+        how="Each 401 and 403 of the run is looked at; a lifetime (`max-age`, `s-maxage`) without `no-store` is a "
+        "warning.",
+        fix="Let the error handler set `no-store`, after whatever sets lifetimes for pages.",
+        passive=_cache_3,
+        traffic=("AUTH-1", "SCOPE-1"),
+    ),
+)

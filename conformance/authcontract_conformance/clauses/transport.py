@@ -12,7 +12,7 @@ from authcontract_conformance.clauses._clause import Capability, Case, Clause, S
 from authcontract_conformance.exchange._exchange import Acquire, Delivery, Exchange, Key, Probe
 from authcontract_conformance.oracle._oracle import broken
 from authcontract_conformance.oracle._verdict import PASSED, Basis, Level, fail, inconclusive
-from authcontract_conformance.world._patterns import protected, reading_operation
+from authcontract_conformance.world._patterns import gained, protected, reading_operation
 from authcontract_conformance.world._world import Asking, World
 
 
@@ -63,6 +63,22 @@ def _none_is_redirected(world: World) -> Steps:
     return PASSED
 
 
+def _at_the_port_of_tls(world: World) -> Steps:
+    """Speak plain HTTP where TLS is expected: whoever mistypes the port must not be served either."""
+    operation = reading_operation(world)
+    item = yield from world.item(operation)
+    control = yield from world.control(operation, item)
+    key: Key = yield Acquire(world.need(operation, own=True))
+    probe = replace(world.request(operation, key, item, label="plain HTTP at the port of TLS"), channel="clear")
+    exchange: Exchange = yield probe
+    if exchange.delivery is Delivery.TIMEOUT:
+        return inconclusive(broken(exchange))
+    shown = gained(exchange, item, control)
+    if shown is None:
+        return PASSED
+    return fail(world.expect(probe).evidence(exchange, control, f"{exchange.status} with {shown}"), "it was served")
+
+
 def _trans_1(world: World) -> Iterable[Case]:
     operation = reading_operation(world)
     for state in ("active", "unknown"):
@@ -71,6 +87,7 @@ def _trans_1(world: World) -> Iterable[Case]:
     if writer is not None and world.access.strongest(writer, world.environment) is not None:
         yield Case(f"{writer.label} over plain HTTP", partial(_never_served, writer, "active"))
     yield Case("every operation over plain HTTP", _none_is_served)
+    yield Case("plain HTTP at the port of TLS", _at_the_port_of_tls)
 
 
 def _never_redirected(world: World) -> Steps:
@@ -109,6 +126,7 @@ CLAUSES = (
         "afterwards. A "
         "success fails; no listener, a closed connection and any refusal pass.",
         fix="Let no listener on port 80 reach the API, or let it refuse everything.",
+        variants=("V-T01", "V-T04"),
         needs=frozenset({Capability.PLAINTEXT}),
         cases=_trans_1,
     ),

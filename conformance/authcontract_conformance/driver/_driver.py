@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 from authcontract_engine import KeyRecord
 from authcontract_policy import Operation
@@ -26,6 +26,7 @@ from authcontract_conformance.exchange._exchange import (
     Burst,
     Delivery,
     Exchange,
+    Handshake,
     Key,
     Learn,
     Need,
@@ -258,6 +259,8 @@ class Driver:
             case Burst(probes=probes, together=together):
                 gate = Gate(len(probes)) if together else None
                 return tuple(await asyncio.gather(*(self.send(probe, context, gate) for probe in probes)))
+            case Handshake(version=version):
+                return await self._handshake(version, context)
             case Advance(seconds=seconds):
                 if not self._clock.movable:
                     raise Ended(skipped("needs a clock that can be moved"))
@@ -343,6 +346,14 @@ class Driver:
             else:
                 return exchange
 
+    async def _handshake(self, version: Literal["TLSv1", "TLSv1.1"], context: Context) -> bool:
+        environment = context.world.environment
+        pool = self._pools.get(("tls", environment)) or self._pools[("tls", None)]
+        agreed = await pool.agrees_to(version)
+        if isinstance(agreed, str):
+            raise Ended(skipped(agreed))
+        return agreed
+
     async def _wait_for_room(self, probe: Probe) -> None:
         oracle = self.settings.oracle
         reading = self.settings.contract.read(oracle.request(probe))
@@ -417,7 +428,7 @@ class Driver:
     def _watch(self, exchange: Exchange) -> None:
         """Notice that the target is gone: nothing answered several times in a row, on its main address."""
         odd = exchange.probe.purpose is Purpose.PROBE and exchange.delivery is Delivery.CLOSED
-        if exchange.probe.channel == "plain" or odd:
+        if exchange.probe.channel != "tls" or odd:
             return  # hanging up is one way to refuse what a clause tries
         gone = exchange.delivery in (Delivery.REFUSED, Delivery.TIMEOUT, Delivery.CLOSED)
         self._silent = self._silent + 1 if gone else 0

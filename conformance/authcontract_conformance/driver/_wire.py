@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import warnings
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 
 import h11
 
@@ -208,6 +210,9 @@ def _words(error: OSError) -> str:
     return error.strerror or str(error) or "the connection was aborted"
 
 
+_OLD: Final = {"TLSv1": ssl.TLSVersion.TLSv1, "TLSv1.1": ssl.TLSVersion.TLSv1_1}
+
+
 class Pool:
     """Connections to one origin, at most `size` at once; named ones are kept apart for their case."""
 
@@ -244,6 +249,33 @@ class Pool:
                 if not (stale and resend and attempt == 1):
                     return answer
         raise AssertionError  # the second attempt always returns
+
+    async def agrees_to(self, version: Literal["TLSv1", "TLSv1.1"]) -> bool | str:
+        """Tell whether the target agrees to such a TLS, or say why that cannot be known; nothing is sent.
+
+        The certificate is not looked at: no key goes over this connection.
+        """
+        if self.origin.tls is None:
+            return "the target is not called over TLS"
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # old versions are just what is asked for
+            context.minimum_version = context.maximum_version = _OLD[version]
+        try:
+            context.set_ciphers("ALL:@SECLEVEL=0")
+            async with self._slots, asyncio.timeout(self._timeout):
+                connection = await Connection.open(replace(self.origin, tls=context), self._timeout)
+        except ssl.SSLError as error:
+            if error.reason == "NO_PROTOCOLS_AVAILABLE":
+                return f"this machine's TLS library cannot speak {version}"
+            return False
+        except ConnectionResetError:
+            return False
+        except (OSError, TimeoutError):
+            return "no connection could be opened for it"
+        connection.close()
+        return True
 
     async def _take(self, name: str | None) -> tuple[Connection, bool]:
         if name is not None:

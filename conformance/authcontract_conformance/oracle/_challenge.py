@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-_TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_WORD: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _QUOTED: Final = r'"(?:[^"\\]|\\.)*"'
-_PARAMETER: Final = re.compile(rf"({_TOKEN})[ \t]*=[ \t]*({_QUOTED}|{_TOKEN})")
-_SCHEME: Final = re.compile(rf"({_TOKEN})(?:[ \t]+(.*))?", re.DOTALL)
+_PARAMETER: Final = re.compile(rf"({_WORD})[ \t]*=[ \t]*({_QUOTED}|{_WORD})")
+_SCHEME: Final = re.compile(rf"({_WORD})(?:[ \t]+(.*))?", re.DOTALL)
 _TOKEN68: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 #: What stands between two commas, a comma in a quoted text aside.
 _PART: Final = re.compile(rf"(?:{_QUOTED}|[^,\"])+")

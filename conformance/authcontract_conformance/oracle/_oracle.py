@@ -149,6 +149,20 @@ class Oracle:
             headers=headers,
         )
 
+    def promised_header(self, name: str) -> tuple[str | None, str | None]:
+        """Return the value that every response is promised to have, and a silence that would answer otherwise.
+
+        The silence is None where the promise is the documentation's, or confirmed.
+        """
+
+        def value(contract: Contract) -> str | None:
+            headers = contract.policy.headers.items()
+            return next((text for key, text in headers if key.lower() == name.lower()), None)
+
+        promised = value(self.contract)
+        others = ((silence, c) for silence, contracts in self._alternatives.items() for c in contracts)
+        return promised, next((silence for silence, contract in others if value(contract) != promised), None)
+
     def key(self, reading: Reading) -> KeyRecord | None:
         """Return the record that a correct key store would find for what is presented."""
         return self._vault.by_digest(reading.presented.digest)

@@ -84,6 +84,7 @@ class _Ports:
     async def open(self, options: Options) -> Mapping[str, Any]:
         """Open the ports and return the announcement of them."""
         context = self._certificate.context()
+        self._server.seams.secure(self._server, context)
         environments = self._environments()
         base: dict[str | None, str] = {}
         plain: dict[str | None, str] = {}

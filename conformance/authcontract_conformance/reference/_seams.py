@@ -6,6 +6,7 @@ Each stage is a function that gets the server first. What stands here is right; 
 from __future__ import annotations
 
 import secrets
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,6 +19,7 @@ from ._message import Answer, Message
 if TYPE_CHECKING:
     from ._server import Server
 
+Secure: TypeAlias = "Callable[[Server, ssl.SSLContext], None]"
 Transport: TypeAlias = "Callable[[Server, Message], Answer]"
 Parse: TypeAlias = "Callable[[Server, Message], Request]"
 Authenticate: TypeAlias = "Callable[[Server, Request, float], Identity]"
@@ -32,6 +34,10 @@ Keep: TypeAlias = "Callable[[Server, KeyRecord, bytes], None]"
 
 #: RFC 9110 section 15.5.15; the other `too_large` is a header field (RFC 6585 section 5).
 _URI_TOO_LONG = 414
+
+
+def secure(_server: Server, context: ssl.SSLContext) -> None:
+    """Leave TLS as it is: 1.2 at least."""
 
 
 def transport(server: Server, message: Message) -> Answer:
@@ -118,6 +124,7 @@ def keep(_server: Server, _record: KeyRecord, _secret: bytes) -> None:
 class Seams:
     """Every stage, in the order in which a request meets them; store is `look`, `perform` and `keep`."""
 
+    secure: Secure = secure
     transport: Transport = transport
     parse: Parse = parse
     authenticate: Authenticate = authenticate

@@ -60,7 +60,11 @@ class Target:
         found: dict[tuple[str, str | None], Origin] = {
             ("tls", environment): origin(url, self.trust) for environment, url in self.urls.items()
         }
-        return found | {("plain", environment): origin(url, None) for environment, url in self.plaintext.items()}
+        clear = {
+            ("clear", environment): replace(where, tls=None) for (_, environment), where in found.items() if where.tls
+        }
+        plain = {("plain", environment): origin(url, None) for environment, url in self.plaintext.items()}
+        return found | clear | plain
 
 
 def by_environment(urls: str | Mapping[str, str]) -> Mapping[str | None, str]:
