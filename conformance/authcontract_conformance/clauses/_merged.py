@@ -28,4 +28,21 @@ MERGED: Final[Mapping[str, Merged]] = {
         promise="A key that may write manages neither keys, webhooks nor settings, though it may use the same methods.",
         reason="It is a cell of the matrix; findings name the cell.",
     ),
+    "ERR-6": Merged(
+        into="ERR-5",
+        promise="The message and the address in an error are those of the documentation.",
+        reason="They are part of the error body; whether they are promises or examples is the policy's to say.",
+    ),
+    "TRANS-4": Merged(
+        promise="A key that was seen in clear is revoked.",
+        reason="No documentation promises it, so neither answer of a target is wrong.",
+    ),
+    "LEAK-3": Merged(
+        promise="Time does not tell a near miss from a key that nobody issued.",
+        reason="Over a network a difference proves nothing, and thousands of requests would not change that.",
+    ),
+    "LEAK-6": Merged(
+        promise="Responses do not name versions of the software.",
+        reason="It is no promise about access, and proxies add such fields by themselves.",
+    ),
 }

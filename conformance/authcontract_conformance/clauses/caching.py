@@ -101,8 +101,8 @@ CLAUSES = (
         basis=Basis.HARDENING,
         sources=("RFC 9111 section 3.5", "OWASP ASVS 14.2.2"),
         promise="What a key was shown is not marked for everybody.",
-        why="A shared cache keeps no answer to a key unless it says `public`, `s-maxage` or `must-revalidate`; then the "
-        "next customer gets it.",
+        why="A shared cache keeps no answer to a key unless it says `public`, `s-maxage` or `must-revalidate`; then "
+        "the next customer gets it.",
         how="Each response of the run that shows planted data is looked at. `public` or `s-maxage` without `no-store` "
         "or `private` fails, `must-revalidate` with a lifetime is a warning.",
         fix="Send `Cache-Control: no-store`, and leave `public` to what needs no key.",

@@ -1,4 +1,4 @@
-"""LEAK: what must never stand in a response. All are passive: they look at every response of the whole run."""
+"""LEAK: what a response gives away: a key, a trace of the server's insides, which keys were real."""
 
 from __future__ import annotations
 
@@ -9,9 +9,18 @@ from functools import partial
 from authcontract_policy import Operation
 
 from authcontract_conformance.clauses._clause import Case, Clause, Steps
-from authcontract_conformance.exchange._exchange import Exchange, Key
-from authcontract_conformance.oracle._verdict import PASSED, Basis, Evidence, Judgement, Level, fail
-from authcontract_conformance.world._patterns import protected
+from authcontract_conformance.exchange._exchange import Acquire, Exchange, Key, KeyState, Parts
+from authcontract_conformance.oracle._verdict import (
+    PASSED,
+    Basis,
+    Evidence,
+    Judgement,
+    Level,
+    fail,
+    inconclusive,
+    warn,
+)
+from authcontract_conformance.world._patterns import protected, reading_operation
 from authcontract_conformance.world._world import World
 
 #: What only an unhandled error shows. Each is specific enough that no API says it on purpose.
@@ -86,6 +95,94 @@ def _leak_4_cases(world: World) -> Iterable[Case]:
                 )
 
 
+# --- LEAK-2: keys that are none look alike -----------------------------------------------------------------------------
+
+#: What differs between two answers to the same request: times, identifiers, lengths that follow from them.
+UNSTABLE = frozenset({"date", "content-length", "etag", "age", "x-request-id", "x-response-time", "connection"})
+NUMBERS = re.compile(rb"[0-9a-fA-F-]{8,}|\d+")
+
+
+def _alike(world: World) -> Steps:
+    operation = reading_operation(world)
+    item = yield from world.item(operation)
+    yield from world.proof(operation, item)
+    seen: dict[str, list[Exchange]] = {}
+    for _ in range(2):
+        for state in STATES:
+            key: Key = yield Acquire(world.need(operation, state=state))
+            exchange: Exchange = yield world.request(operation, key, item, label=f"{state} key")
+            seen.setdefault(state, []).append(exchange)
+    unknown, *others = STATES
+    unstable = UNSTABLE | _changing(seen[unknown])
+    for state in others:
+        if any(exchange.broken for exchange in (*seen[unknown], *seen[state])):
+            return inconclusive("the target did not answer each time")
+        if world.expect(seen[state][0].probe).decisions != world.expect(seen[unknown][0].probe).decisions:
+            continue  # the contract itself tells them apart
+        here, there = (_face(world, seen[which][0], unstable) for which in (state, unknown))
+        if here != there and here == _face(world, seen[state][1], unstable):
+            got = "; ".join(
+                f"{name} differs" for name, one, other in zip(FACE, here, there, strict=True) if one != other
+            )
+            evidence = Evidence(
+                expected=f"a key that is {state} answered like one that was never issued",
+                got=got,
+                exchange=seen[state][0],
+                control=seen[unknown][0],
+            )
+            return warn(evidence, "the answer tells who tries keys which of them once opened something")
+    return PASSED
+
+
+STATES: tuple[KeyState, ...] = ("unknown", "revoked", "expired")
+FACE = ("the status", "the set of header fields", "the body")
+
+
+def _changing(exchanges: list[Exchange]) -> frozenset[str]:
+    """Return the fields that one kind of key gets now and not then."""
+    names = [{name.lower() for name, _ in exchange.headers} for exchange in exchanges]
+    return frozenset(names[0] ^ names[1])
+
+
+def _face(world: World, exchange: Exchange, unstable: frozenset[str]) -> tuple[int, frozenset[str], bytes]:
+    names = frozenset(name.lower() for name, _ in exchange.headers) - unstable
+    return exchange.status, names, NUMBERS.sub(b"", world.settings.vault.hide(exchange.body))
+
+
+# --- LEAK-5: a key that no parser likes ----------------------------------------------------------------------------
+
+#: What some comparison, decoder or hash raises an error for, each for another reason.
+ODD: tuple[tuple[str, bytes], ...] = (
+    ("bytes beyond ASCII", b"\xe9\xfc\xdf\xff"),
+    ("no UTF-8", b"\xc3\x28\xf0\x9f"),
+    ("an emoji", "\N{KEY}".encode()),
+    ("longer than bcrypt takes", b"a" * 100),
+    ("the form of a token with claims", b"e30.e30.e30"),
+    ("base64 that is none", b"====="),
+    ("4,000 characters", b"k" * 4000),
+)
+
+
+def _odd_keys(world: World) -> Steps:
+    operation = reading_operation(world)
+    item = yield from world.item(operation)
+    proof = yield from world.proof(operation, item)
+    sent_as = world.policy.keys.sent_as[0]
+    before, _, after = (part.encode() for part in sent_as.template.partition("<key>"))
+    for what, text in ODD:
+        lines: tuple[tuple[Parts, Parts], ...] = (((sent_as.name.encode(),), (before + text + after,)),)
+        exchange: Exchange = yield world.request(operation, None, item, lines=lines, label=f"a key that is {what}")
+        if exchange.answered and exchange.broken:  # the driver has sent it three times by now (R6)
+            got = f"{exchange.status} for a key that is {what}"
+            evidence = Evidence(expected="a refusal", got=got, exchange=exchange, control=proof)
+            return warn(evidence, "what a stranger sends for a key must not reach an error that nobody handles")
+    return PASSED
+
+
+def _no_header(world: World) -> str | None:
+    return None if world.policy.keys.sent_as[0].carrier == "header" else "keys are sent in the query"
+
+
 CLAUSES = (
     Clause(
         id="LEAK-1",
@@ -99,7 +196,26 @@ CLAUSES = (
         "whatever their case, also percent-encoded or in base64. A masked form with four characters is fine.",
         fix="Name a key by its id or its last four characters; never put request headers into an error message.",
         passive=_leak_1,
+        precedents=(
+            "CVE-2022-29266 (APISIX: a secret in an error message)",
+            "CVE-2026-48039 (meta-ads-mcp: a token in an error body)",
+        ),
+        variants=("V-L01",),
         traffic=("AUTH-8", "AUTH-9", "SCOPE-1"),
+    ),
+    Clause(
+        id="LEAK-2",
+        level=Level.SHOULD,
+        basis=Basis.HARDENING,
+        sources=("CWE-204", "OWASP ASVS 6.3.8"),
+        promise="Keys that open nothing are all answered alike.",
+        why="Whoever tries leaked keys learns which ones were real, and asks elsewhere for their successors.",
+        how="A key that was never issued, a revoked and an expired one ask twice for the same object. Where the policy "
+        "gives them one answer, a status, a set of fields or a body that differs each time is a warning; numbers and "
+        "identifiers in it may differ.",
+        fix="Refuse a key by its absence from the list of valid ones, and word all such refusals in one place.",
+        variants=("V-L02",),
+        cases=lambda _: [Case("keys that are unknown, revoked and expired", _alike)],
     ),
     Clause(
         id="LEAK-4",
@@ -112,8 +228,23 @@ CLAUSES = (
         "searched for "
         "the marks of unhandled errors of common stacks.",
         fix="Turn debugging off, and let the outermost handler answer with the common error body.",
+        variants=("V-L04",),
         cases=_leak_4_cases,
         passive=_leak_4,
         traffic=("AUTH-8",),
+    ),
+    Clause(
+        id="LEAK-5",
+        level=Level.SHOULD,
+        basis=Basis.HARDENING,
+        sources=("CWE-248", "OWASP API8:2023"),
+        promise="No text in the place of a key makes the server fail.",
+        why="Comparisons that want ASCII and hashes that stop at 72 bytes raise errors that nobody has tried.",
+        how="Texts that some decoder, comparison or hash cannot take are sent in the place of the key. 5xx three times "
+        "in a row is a warning; any refusal, or a closed connection, passes.",
+        fix="Refuse what has not the form of a key before anything is decoded; compare bytes, not texts.",
+        variants=("V-C22",),
+        inapplicable=_no_header,
+        cases=lambda _: [Case("texts that no parser likes in the place of a key", _odd_keys)],
     ),
 )

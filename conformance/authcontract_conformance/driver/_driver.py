@@ -261,12 +261,8 @@ class Driver:
                 return tuple(await asyncio.gather(*(self.send(probe, context, gate) for probe in probes)))
             case Handshake(version=version):
                 return await self._handshake(version, context)
-            case Advance(seconds=seconds):
-                if not self._clock.movable:
-                    raise Ended(skipped("needs a clock that can be moved"))
-                return await self._clock.advance(seconds)
-            case Wait(seconds=seconds):
-                return await self._clock.advance(seconds)
+            case Advance() | Wait():
+                return await self._pass_time(action)
             case Acquire(need=need, case=case):
                 return await self._acquire(need, context, case or context.world.case)
             case Rotate(key=key):
@@ -345,6 +341,11 @@ class Driver:
                 failed += 1
             else:
                 return exchange
+
+    async def _pass_time(self, action: Advance | Wait) -> None:
+        if isinstance(action, Advance) and not self._clock.movable:
+            raise Ended(skipped("needs a clock that can be moved"))
+        await self._clock.advance(action.seconds)
 
     async def _handshake(self, version: Literal["TLSv1", "TLSv1.1"], context: Context) -> bool:
         environment = context.world.environment

@@ -62,7 +62,8 @@ class Probe:
     channel: Literal["tls", "plain", "clear"] = "tls"
     #: In HTTP/2 the header lines become fields, and Host becomes `:authority`. A probe with a line for a pseudo-header
     #: goes out as exactly its lines, on a connection of its own.
-    protocol: Literal["1.1", "2"] = "1.1"
+    #: "0.9" is a request line without a version, and nothing after it.
+    protocol: Literal["0.9", "1.0", "1.1", "2"] = "1.1"
     #: Which base URL receives it, where each environment has its own.
     environment: str | None = None
     #: Probes with the same name share one connection, in order; None: any of the pool.
@@ -211,6 +212,9 @@ class Wait:
     seconds: float
 
 
+KeyState: TypeAlias = Literal["active", "unknown", "revoked", "expired"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
     """A key that a clause needs, described by what it may do."""
@@ -224,7 +228,7 @@ class Need:
     #: True: used by nobody else, before or after.
     own: bool = False
     #: active: as issued · unknown: well-formed, never issued · revoked · expired.
-    state: Literal["active", "unknown", "revoked", "expired"] = "active"
+    state: KeyState = "active"
 
 
 @dataclass(frozen=True, slots=True)
