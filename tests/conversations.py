@@ -268,7 +268,7 @@ class Conversation:
 
     def send(self, probe: Probe, began: float | None = None) -> Exchange:
         """Return what the server, or the canned answer in its place, says; the head may have been there before."""
-        data = self.vault.message(probe, "target")
+        data = self.vault.message(probe, "target").lstrip(b"\r\n")  # empty lines before it are read over
         head, _, body = data.partition(b"\r\n\r\n")
         message = Message(
             head=read_head(head),

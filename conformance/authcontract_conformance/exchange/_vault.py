@@ -135,7 +135,8 @@ class Vault:
     def message(self, probe: Probe, authority: str) -> bytes:
         """Return the whole request as it goes to the target."""
         target, lines = self.head(probe, authority)
-        head = b"".join((probe.method, b" ", target, b" HTTP/1.1\r\n", *(n + b": " + v + b"\r\n" for n, v in lines)))
+        version = {"0.9": b"", "1.0": b" HTTP/1.0"}.get(probe.protocol, b" HTTP/1.1")
+        head = b"".join((probe.method, b" ", target, version, b"\r\n", *(n + b": " + v + b"\r\n" for n, v in lines)))
         return head + b"\r\n" + self.render(probe.body, authority)
 
     def hide(self, data: bytes) -> bytes:
