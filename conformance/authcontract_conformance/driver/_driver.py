@@ -207,21 +207,31 @@ class Driver:
             case Stopped():
                 self.stopped = self.stopped or str(error)
                 return inconclusive(str(error))
+        return self.defect(name, error)
+
+    def defect(self, where: str, error: Exception) -> Judgement:
+        """Say that something of ours raised: it says nothing of the target, the run goes on, and ends with exit 3."""
         self.trouble += 1
-        self._emit(Trouble(where=name, what=f"internal error: {type(error).__name__}", detail=self._trace()))
+        detail = self.settings.vault.hide_text("".join(traceback.format_exception(error)))
+        self._emit(Trouble(where=where, what=f"internal error: {type(error).__name__}", detail=detail))
         return inconclusive("internal error")
 
     def judge(self, clause: Clause, subject: str, judgement: Judgement) -> None:
         """Keep a judgement and say it; a failure or a warning becomes a finding."""
         if clause.id in self._silent_clauses:
             return
+        try:
+            self._keep(clause, subject, judgement)
+        except Exception as error:  # noqa: BLE001  what a clause returned cannot be shown: as bad as one that raises
+            self._keep(clause, subject, self.defect(f"{clause.id}/{subject}", error))
+
+    def _keep(self, clause: Clause, subject: str, judgement: Judgement) -> None:
         judgement = replace(judgement, reason=self.settings.vault.hide_text(judgement.reason))
+        bad = judgement.word in (Word.FAIL, Word.WARN)
+        found = self._findings.add(clause, subject, judgement) if bad else None
         self.judgements.setdefault(clause.id, []).append(judgement)
-        found = None
-        if judgement.word in (Word.FAIL, Word.WARN):
-            found = self._findings.add(clause, subject, judgement)
-            if found is not None:
-                self._emit(found)
+        if found is not None:
+            self._emit(found)
         self._emit(
             CaseJudged(
                 clause=clause.id,
@@ -231,9 +241,6 @@ class Driver:
                 finding=found.id if found else None,
             )
         )
-
-    def _trace(self) -> str:
-        return self.settings.vault.hide_text(traceback.format_exc())
 
     async def follow(self, steps: Generator[Action, Any, T], context: Context) -> T:
         """Perform what a generator yields, to its end."""
@@ -418,7 +425,11 @@ class Driver:
     def _look_on(self, exchange: Exchange, context: Context) -> None:
         """Show the exchange to the passive clauses."""
         for clause in self._passive:
-            judgement = clause.passive(context.world, exchange) if clause.passive else None
+            try:
+                judgement = clause.passive(context.world, exchange) if clause.passive else None
+            except Exception as error:  # noqa: BLE001  its defect must not end the case that it looked at
+                self._passive = tuple(other for other in self._passive if other is not clause)
+                judgement = self._ending(f"{clause.id}/exchange {exchange.number}", error)
             if judgement is None:
                 continue
             if judgement.word is Word.PASS:
