@@ -154,6 +154,8 @@ class ClauseJudged:
     promise: str
     #: False where the contract makes it meaningless.
     applicable: bool
+    #: What it needs and the target does not offer.
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -135,6 +135,8 @@ class ClauseVerdict:
     skipped: int = 0
     #: False where the contract makes the clause meaningless.
     applicable: bool = True
+    #: What it needs and the target does not offer.
+    missing: tuple[str, ...] = ()
 
 
 def run_verdict(verdicts: Iterable[ClauseVerdict], untested: frozenset[str] = frozenset()) -> RunVerdict:
