@@ -35,7 +35,7 @@ from authcontract_conformance.driver._keys import DeclaredKeys, Keyring
 from authcontract_conformance.driver._launch import Announcement
 from authcontract_conformance.exchange._vault import Vault
 from authcontract_conformance.oracle._oracle import Oracle
-from authcontract_conformance.oracle._verdict import ClauseVerdict, Judgement, RunVerdict, Word, run_verdict, worst
+from authcontract_conformance.oracle._verdict import ClauseVerdict, RunVerdict, Word, run_verdict, skipped, worst
 from authcontract_conformance.run._calibration import calibration
 from authcontract_conformance.run._connection import Connected, connect
 from authcontract_conformance.run._target import Target
@@ -43,7 +43,7 @@ from authcontract_conformance.samples._sample import Sampler
 from authcontract_conformance.world._access import Access
 from authcontract_conformance.world._patterns import protected
 from authcontract_conformance.world._resources import Resources
-from authcontract_conformance.world._world import Settings, World
+from authcontract_conformance.world._world import Ended, Settings, World
 
 #: Seconds for revoking the keys that the run made, and where somebody waits for it to end.
 TIDYING, LAST_WORDS = 180.0, 5.0
@@ -252,13 +252,15 @@ class Run:
         planned: list[tuple[Clause, list[Case]]] = []
         generated: list[tuple[Clause, Property]] = []
         for clause in (*self.clauses, *self.traffic):
-            world = World(self.settings, clause.id)
-            if (clause.cases is None and clause.properties is None) or not self._may_run(clause, world):
-                continue
-            if clause.cases is not None:
-                planned.append((clause, list(clause.cases(world))))
-            if clause.properties is not None:
-                generated += [(clause, prop) for prop in clause.properties(world)]
+            try:
+                cases, properties = self._planned(clause)
+            except Ended as ended:
+                self.driver.judge(clause, "", ended.judgement)
+            except Exception as error:  # noqa: BLE001  our defect: said, and the other clauses go on
+                self.driver.judge(clause, "", self.driver.defect(f"{clause.id}: what to try", error))
+            else:
+                planned += [(clause, cases)] if cases is not None else []
+                generated += [(clause, prop) for prop in properties]
         self.emit(PhaseStarted(phase="clauses", cases=sum(len(cases) for _, cases in planned)))
         await self.driver.run(planned)
         if generated:
@@ -267,16 +269,22 @@ class Run:
             if not self.driver.stopped:
                 await self.driver.run_property(clause, prop)
 
-    def _may_run(self, clause: Clause, world: World) -> bool:
-        """Tell whether a clause means something and the target offers what it needs; if not, the reason is kept."""
-        reason = clause.inapplicable(world)
-        missing = sorted(need.value for need in clause.needs if need.value not in self.connected.capabilities)
+    def _planned(self, clause: Clause) -> tuple[list[Case] | None, list[Property]]:
+        """Return what a clause has to try; None where it sends nothing or may not, and the reason is kept."""
+        world = World(self.settings, clause.id)
+        reason, missing = clause.inapplicable(world), self._missing(clause)
         if reason is not None:
             self.reasons[clause.id] = reason
-        elif missing:
-            without = Judgement(word=Word.SKIPPED, reason=f"the target offers no {' and no '.join(missing)}")
-            self.driver.judgements[clause.id] = [without]
-        return reason is None and not missing
+            return None, []
+        if missing:
+            self.driver.judge(clause, "", skipped(f"the target offers no {' and no '.join(missing)}"))
+            return None, []
+        cases = None if clause.cases is None else list(clause.cases(world))
+        return cases, [] if clause.properties is None else list(clause.properties(world))
+
+    def _missing(self, clause: Clause) -> tuple[str, ...]:
+        """Return what a clause needs and the target does not offer."""
+        return tuple(sorted(need.value for need in clause.needs if need.value not in self.connected.capabilities))
 
     def _finish(self, *, interrupted: bool) -> Result:
         verdicts = tuple(self._judged(clause) for clause in self.clauses)
@@ -291,6 +299,7 @@ class Run:
                     skipped=verdict.skipped,
                     promise=clause.promise,
                     applicable=verdict.applicable,
+                    missing=verdict.missing,
                 )
             )
         whole = run_verdict(verdicts, self.connected.untested)
@@ -347,11 +356,17 @@ class Run:
             nothing = "no response of the run concerned it" if clause.passive else "the run ended before"
             return ClauseVerdict(clause=clause.id, level=clause.level, word=Word.INCONCLUSIVE, reason=nothing)
         word = worst(judgements)
-        skipped = sum(1 for judgement in judgements if judgement.word is Word.SKIPPED)
+        left_out = sum(1 for judgement in judgements if judgement.word is Word.SKIPPED)
         reasons = Counter(judgement.reason for judgement in judgements if judgement.word is word and judgement.reason)
         reason = reasons.most_common(1)[0][0] if reasons else ""
         return ClauseVerdict(
-            clause=clause.id, level=clause.level, word=word, reason=reason, cases=len(judgements), skipped=skipped
+            clause=clause.id,
+            level=clause.level,
+            word=word,
+            reason=reason,
+            cases=len(judgements),
+            skipped=left_out,
+            missing=self._missing(clause),
         )
 
 
