@@ -8,8 +8,8 @@ synchronous, runs in a worker thread after all cases, and sends through a `Facad
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Literal, TypeAlias
 
@@ -88,3 +88,22 @@ class Clause:
     traffic: tuple[str, ...] = ()
     #: Why a passive clause means nothing for a target of which no response concerned it; None: then it is open.
     unseen: str | None = None
+
+
+#: So many cases of a clause are tried once more over HTTP/2.
+AGAIN = 3
+
+
+def cases_of(clause: Clause, world: World) -> Iterable[Case]:
+    """Return what there is to try for a clause, some of it once more over HTTP/2 where the target offers that."""
+    found = list(clause.cases(world)) if clause.cases is not None else []
+    yield from found
+    if clause.again_over_http2 and Capability.HTTP2 in world.settings.capabilities:
+        again = [case for case in found if case.again and case.protocol == "1.1"]
+        for case in _spread(again, AGAIN):
+            yield replace(case, subject=f"{case.subject} over HTTP/2", protocol="2")
+
+
+def _spread(cases: Sequence[Case], wanted: int) -> Sequence[Case]:
+    """Return so many of the cases, evenly from the first on."""
+    return [cases[number * len(cases) // wanted] for number in range(wanted)] if len(cases) > wanted else cases

@@ -120,7 +120,7 @@ def _proven_methods(world: World, exchange: Exchange) -> frozenset[str]:
     target = b"".join(part for part in exchange.probe.target if isinstance(part, bytes))
     if operation is None or not _fits(target.partition(b"?")[0].decode("latin-1"), operation.path):
         return frozenset()
-    served = [specification.operation(name) for name, _ in world.settings.proven]
+    served = [specification.operation(name) for name, *_ in world.settings.proven]
     return frozenset(other.method for other in served if other is not None and other.path == operation.path)
 
 

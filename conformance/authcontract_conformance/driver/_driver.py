@@ -9,7 +9,7 @@ import asyncio
 import math
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar, cast
 
@@ -42,9 +42,10 @@ from authcontract_conformance.world._management import create, operation_for, re
 from authcontract_conformance.world._world import Ended, Settings, World
 
 from ._clock import Clock
+from ._http2 import Http2Pool
 from ._keys import Issued, Keyring
 from ._pacing import Pacer
-from ._wire import Gate, Pool
+from ._wire import Answer, Gate, Pool
 
 T = TypeVar("T")
 #: A request is sent again after a 5xx or a lost connection (R6), and after a 429 (R5), at most so often.
@@ -96,6 +97,7 @@ class Driver:
         emit: Callable[[Event], None],
         findings: Findings,
         budget: Budget,
+        http2: Mapping[str | None, Http2Pool] | None = None,
         silent: frozenset[str] = frozenset(),
     ) -> None:
         self.settings = settings
@@ -106,6 +108,8 @@ class Driver:
         self.lost = False
         self.trouble = 0
         self._pools = pools
+        #: By environment, where the target speaks HTTP/2.
+        self._http2 = http2 or {}
         self._keyring = keyring
         self._clock = clock
         #: Clauses that look at every exchange, once the run judges.
@@ -160,13 +164,14 @@ class Driver:
     async def run_case(self, clause: Clause, case: Case) -> Judgement:
         """Drive one case to its judgement; whatever goes wrong becomes one."""
         name = f"{clause.id}/{case.subject}"
-        context = Context(clause=clause.id, subject=case.subject, world=World(self.settings, name))
+        context = Context(clause=clause.id, subject=case.subject, world=World(self.settings, name, case.protocol))
         try:
             judgement = await self.follow(case.steps(context.world), context)
         except Exception as error:  # noqa: BLE001  a clause that raises is our defect: said, and the run goes on
             judgement = self._ending(name, error)
-        for pool in self._pools.values():
-            pool.forget(f"{name}/")
+        for pools in (self._pools, self._http2):
+            for pool in pools.values():
+                pool.forget(f"{name}/")
         self.judge(clause, case.subject, judgement)
         return judgement
 
@@ -344,7 +349,7 @@ class Driver:
                 if throttled > THROTTLED_RETRIES:
                     raise Ended(inconclusive("throttled: the target keeps answering 429"))
                 await self._pause(_retry_after(exchange), "the target says when to come back")
-            elif exchange.broken and failed < RETRIES:
+            elif exchange.broken and not exchange.malformed and failed < RETRIES:
                 failed += 1
             else:
                 return exchange
@@ -384,15 +389,12 @@ class Driver:
 
     async def _once(self, probe: Probe, context: Context, gate: Gate | None = None) -> Exchange:
         self._check_budget()
-        pool = self._pools.get((probe.channel, probe.environment)) or self._pools.get((probe.channel, None))
-        if pool is None:
-            raise Ended(skipped(f"the target has no address for {probe.channel} {probe.environment or ''}".rstrip()))
+        name = f"{context.world.case}/{probe.connection}" if probe.connection else None
+        deliver = (self._in_http_2 if probe.protocol == "2" else self._in_http_1)(probe, name, gate)
         self.requests += 1
         number = self.requests
-        message = self.settings.vault.message(probe, pool.origin.authority)
-        name = f"{context.world.case}/{probe.connection}" if probe.connection else None
         sent_at = time.monotonic() - self._began
-        answer = await pool.send(message, head=probe.method == b"HEAD", name=name, resend=probe.paced, gate=gate)
+        answer = await deliver
         exchange = Exchange(
             number=number,
             probe=probe,
@@ -403,6 +405,7 @@ class Driver:
             sent_at=sent_at,
             received_at=time.monotonic() - self._began,
             problem=self.settings.vault.hide_text(answer.problem),
+            reset=answer.reset,
         )
         if exchange.succeeded and exchange.probe.operation in self._key_makers:
             self._hide_new_keys(exchange, context.world)
@@ -413,6 +416,23 @@ class Driver:
         self._look_on(exchange, context)
         self._watch(exchange)
         return exchange
+
+    def _in_http_1(self, probe: Probe, name: str | None, gate: Gate | None) -> Awaitable[Answer]:
+        pool = self._pools.get((probe.channel, probe.environment)) or self._pools.get((probe.channel, None))
+        if pool is None:
+            raise Ended(skipped(f"the target has no address for {probe.channel} {probe.environment or ''}".rstrip()))
+        message = self.settings.vault.message(probe, pool.origin.authority)
+        return pool.send(message, head=probe.method == b"HEAD", name=name, resend=probe.paced, gate=gate)
+
+    def _in_http_2(self, probe: Probe, name: str | None, gate: Gate | None) -> Awaitable[Answer]:
+        pool = self._http2.get(probe.environment) or self._http2.get(None)
+        if pool is None:
+            raise Ended(skipped("the target offers no HTTP/2"))
+        fields = self.settings.vault.fields(probe, pool.origin.authority)
+        if fields is None:
+            raise Ended(skipped("HTTP/2 cannot express it"))
+        body = self.settings.vault.render(probe.body, pool.origin.authority)
+        return pool.send(fields, body, name=name, alone=probe.exact, resend=probe.paced, gate=gate)
 
     def _hide_new_keys(self, exchange: Exchange, world: World) -> None:
         """Keep secret what a response shows for the first and only time, before anything is written of it."""

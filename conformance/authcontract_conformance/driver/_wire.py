@@ -136,7 +136,7 @@ class Connection:
         except EOFError as error:
             delivery, problem = Delivery.CLOSED, str(error)
         except OSError as error:
-            delivery, problem = Delivery.CLOSED, f"connection lost: {_words(error)}"
+            delivery, problem = Delivery.CLOSED, f"connection lost: {words(error)}"
         started = parser.their_state is not h11.SEND_RESPONSE or parser.trailing_data[0] != b""
         return Answer(delivery=delivery, problem=problem, started=started)
 
@@ -202,7 +202,8 @@ def _parser(*, head: bool) -> h11.Connection:
     return parser
 
 
-def _words(error: OSError) -> str:
+def words(error: OSError) -> str:
+    """Return what went wrong on a connection, in words."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"TLS: the certificate is not trusted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
@@ -238,7 +239,7 @@ class Pool:
                 except TimeoutError:
                     return Answer(delivery=Delivery.REFUSED, problem=f"no connection within {self._timeout:g} s")
                 except OSError as error:
-                    return Answer(delivery=Delivery.REFUSED, problem=_words(error))
+                    return Answer(delivery=Delivery.REFUSED, problem=words(error))
                 try:
                     answer = await connection.exchange(data, head=head, within=self._timeout, gate=gate)
                 except BaseException:

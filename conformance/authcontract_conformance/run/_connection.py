@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from authcontract_policy import Loaded
 
 from authcontract_conformance.driver._clock import Clock, WallClock
 from authcontract_conformance.driver._control import Control
+from authcontract_conformance.driver._http2 import Http2Pool
 from authcontract_conformance.driver._keys import DeclaredKeys, KeySource
 from authcontract_conformance.driver._launch import Announcement, reference_server
 from authcontract_conformance.driver._wire import Pool
@@ -27,6 +29,8 @@ class Connected:
 
     name: str
     pools: Mapping[tuple[str, str | None], Pool]
+    #: By environment; empty where the target does not offer it everywhere.
+    http2: Mapping[str | None, Http2Pool] = field(default_factory=dict)
     source: KeySource
     clock: Clock
     capabilities: frozenset[str]
@@ -53,7 +57,7 @@ async def connect(
     """
     async with AsyncExitStack() as stack:
         if target is not None:
-            yield _declared(loaded, target, within, stack)
+            yield await _declared(loaded, target, within, stack)
             return
         if running is None:
             policy, specification = loaded.policy, loaded.specification
@@ -73,12 +77,16 @@ async def _embedded(server: Announcement, within: float, stack: AsyncExitStack) 
     plaintext = by_environment(server.plaintext_url) if server.plaintext_url else {}
     embedded = Target(name="the reference server", urls=urls, plaintext=plaintext, trust=server.certificate)
     pools = _pools(embedded, within, stack)
+    http2 = await _http2(embedded, within, stack)
     capabilities = {"clock", "key management", "second organisation"}
+    if http2:
+        capabilities.add("HTTP/2")
     if server.plaintext_url:
         capabilities.add("plaintext port")
     return Connected(
         name=embedded.name,
         pools=pools,
+        http2=http2,
         source=control,
         clock=control,
         capabilities=frozenset(capabilities),
@@ -86,8 +94,11 @@ async def _embedded(server: Announcement, within: float, stack: AsyncExitStack) 
     )
 
 
-def _declared(loaded: Loaded, target: Target, within: float, stack: AsyncExitStack) -> Connected:
+async def _declared(loaded: Loaded, target: Target, within: float, stack: AsyncExitStack) -> Connected:
     capabilities = set()
+    http2 = await _http2(target, within, stack)
+    if http2:
+        capabilities.add("HTTP/2")
     if target.plaintext:
         capabilities.add("plaintext port")
     if any(key.organisation == "B" for key in target.keys):
@@ -98,6 +109,7 @@ def _declared(loaded: Loaded, target: Target, within: float, stack: AsyncExitSta
     return Connected(
         name=target.name,
         pools=_pools(target, within, stack),
+        http2=http2,
         source=DeclaredKeys(target.keys),
         clock=WallClock(),
         capabilities=frozenset(capabilities),
@@ -114,3 +126,16 @@ def _pools(target: Target, within: float, stack: AsyncExitStack) -> Mapping[tupl
     for pool in pools.values():
         stack.callback(pool.close)
     return pools
+
+
+async def _http2(target: Target, within: float, stack: AsyncExitStack) -> Mapping[str | None, Http2Pool]:
+    """Ask every address for HTTP/2; a target that offers it only here and there is taken for one that does not."""
+    pools = {
+        environment: Http2Pool(where, size=CONNECTIONS, timeout=within)
+        for (channel, environment), where in target.origins().items()
+        if channel == "tls" and where.http2 is not None
+    }
+    for pool in pools.values():
+        stack.callback(pool.close)
+    offered = await asyncio.gather(*(pool.offered() for pool in pools.values()))
+    return pools if all(offered) else {}

@@ -144,6 +144,7 @@ class Run:
         self.driver = Driver(
             settings=self.settings,
             pools=connected.pools,
+            http2=connected.http2,
             keyring=self.keyring,
             clock=connected.clock,
             emit=emit,

@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 from authcontract_engine import KeyRecord
 from authcontract_policy import Diagnostic, Dimension, Document, Policy, Span, read_document
 
+from authcontract_conformance.driver._http2 import PROTOCOLS
 from authcontract_conformance.driver._keys import Declared
 from authcontract_conformance.driver._wire import Origin
 
@@ -75,9 +76,12 @@ def by_environment(urls: str | Mapping[str, str]) -> Mapping[str | None, str]:
 def origin(url: str, trust: str | None) -> Origin:
     """Return the address that a URL names; a key goes there and nowhere else."""
     parts = urlsplit(url)
-    tls = _context(trust) if parts.scheme == "https" else None
+    secure = parts.scheme == "https"
+    tls, http2 = (_context(trust), _context(trust)) if secure else (None, None)
+    if http2 is not None:
+        http2.set_alpn_protocols(PROTOCOLS)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    return Origin(host=parts.hostname or "", port=port, tls=tls, path=parts.path.rstrip("/"))
+    return Origin(host=parts.hostname or "", port=port, tls=tls, http2=http2, path=parts.path.rstrip("/"))
 
 
 def _context(trust: str | None) -> ssl.SSLContext:

@@ -87,8 +87,8 @@ class Settings:
     #: True: the clock stands still except where it is moved, so that nothing is uncertain about time.
     frozen: bool
     seed: int
-    #: Operation and environment -> a request of this run with a key that may, which the target served.
-    proven: dict[tuple[str, str | None], Exchange] = field(default_factory=dict)
+    #: Operation, environment and version of HTTP -> a request of this run with a key that may, which the target served.
+    proven: dict[tuple[str, str | None, str], Exchange] = field(default_factory=dict)
     #: What it cost requests to find out about a limit, by its name and what it is, for whoever asks next.
     spent: dict[tuple[str, str], Any] = field(default_factory=dict)
 
@@ -313,7 +313,7 @@ class World:
             reason = broken(exchange) if exchange.broken else f"got {describe_exchange(exchange)}"
             raise Ended(inconclusive(f"calibration: {operation.label} with a key that may: {reason}"))
         if exchange.succeeded:
-            self.settings.proven[operation.id, probe.environment] = exchange
+            self.settings.proven[operation.id, probe.environment, probe.protocol] = exchange
         return exchange
 
     def proof(self, operation: Operation, item: Item) -> Asking[Exchange]:
@@ -321,7 +321,7 @@ class World:
 
         It is enough to trust a refusal that is as expected; whoever wants to accuse sends a `control` of its own.
         """
-        known = self.settings.proven.get((operation.id, item.environment))
+        known = self.settings.proven.get((operation.id, item.environment, self.protocol))
         if known is not None:
             return known
         return (yield from self.control(operation, (yield from self.another(operation, item))))
