@@ -27,7 +27,7 @@ from authcontract_conformance._events import (
     Trouble,
 )
 from authcontract_conformance.clauses import catalogue
-from authcontract_conformance.clauses._clause import Case, Clause, Property
+from authcontract_conformance.clauses._clause import Case, Clause, Property, cases_of
 from authcontract_conformance.driver._clock import WallClock
 from authcontract_conformance.driver._driver import Budget, Driver
 from authcontract_conformance.driver._finding import Findings
@@ -280,7 +280,7 @@ class Run:
         if missing:
             self.driver.judge(clause, "", skipped(f"the target offers no {' and no '.join(missing)}"))
             return None, []
-        cases = None if clause.cases is None else list(clause.cases(world))
+        cases = None if clause.cases is None else list(cases_of(clause, world))
         return cases, [] if clause.properties is None else list(clause.properties(world))
 
     def _missing(self, clause: Clause) -> tuple[str, ...]:
