@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fault_scenarios import (
     caching,
+    challenges,
     credentials,
     cross_origin,
     errors,
@@ -38,6 +39,7 @@ SHOWN: Shown = {
     **routes.SHOWN,
     **precedence.SHOWN,
     **caching.SHOWN,
+    **challenges.SHOWN,
     **cross_origin.SHOWN,
     **transport.SHOWN,
     **leaks.SHOWN,

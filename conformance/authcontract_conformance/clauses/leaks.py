@@ -95,7 +95,7 @@ def _leak_4_cases(world: World) -> Iterable[Case]:
                 )
 
 
-# --- LEAK-2: keys that are none look alike -----------------------------------------------------------------------------
+# --- LEAK-2: keys that are none look alike ---------------------------------------------------------------------------
 
 #: What differs between two answers to the same request: times, identifiers, lengths that follow from them.
 UNSTABLE = frozenset({"date", "content-length", "etag", "age", "x-request-id", "x-response-time", "connection"})

@@ -4,6 +4,7 @@ from typing import Final
 
 from . import (
     _caching,
+    _challenges,
     _credentials,
     _cross_origin,
     _errors,
@@ -28,6 +29,7 @@ from ._fault import Family, Fault
 FAULTS: Final[tuple[Fault, ...]] = (
     *_credentials.FAULTS,
     *_presentation.FAULTS,
+    *_challenges.FAULTS,
     *_errors.FAULTS,
     *_scopes.FAULTS,
     *_methods.FAULTS,

@@ -1,9 +1,113 @@
-"""Faults of transport."""
+"""Faults of transport: what is believed of a connection, and what it is worth."""
 
 from __future__ import annotations
 
+import ssl
+import warnings
+from dataclasses import replace
 from typing import Final
 
-from ._fault import Fault
+from authcontract_conformance.reference import Answer, Message, Seams, Server
 
-FAULTS: Final[tuple[Fault, ...]] = ()
+from ._fault import Family, Fault, Plant
+from ._tools import Onward, known, passing, presented
+
+_HSTS: Final = ("Strict-Transport-Security", "max-age=31536000")
+
+
+def _believing(name: bytes, value: bytes) -> Plant:
+    """Take plaintext for TLS where a field of the request says so."""
+
+    def plant(seams: Seams) -> Seams:
+        def application(_server: Server, message: Message, onward: Onward) -> Answer:
+            said = (sent.strip().lower() for field, sent in message.head.headers if field.lower() == name)
+            return onward(replace(message, scheme="https") if value in said else message)
+
+        return passing(seams, application)
+
+    return plant
+
+
+def _over_clear_http2(seams: Seams) -> Seams:
+    """Let whoever asks for an upgrade to HTTP/2 past the check for TLS, which looks at the first protocol only."""
+
+    def proxy(_server: Server, message: Message, onward: Onward) -> Answer:
+        asked = any(n.lower() == b"upgrade" and v.strip().lower() == b"h2c" for n, v in message.head.headers)
+        return onward(replace(message, scheme="https") if asked else message)
+
+    return passing(seams, proxy)
+
+
+def _key_first(seams: Seams) -> Seams:
+    """Look the key up before the connection is looked at: over plaintext too, a bad one is refused as such."""
+
+    def gateway(server: Server, message: Message, onward: Onward) -> Answer:
+        if message.scheme == "https":
+            return onward(message)
+        keys = presented(server, server.seams.parse(server, message))
+        if keys and not known(server, keys[0]):
+            return Answer(401, (("WWW-Authenticate", 'Bearer realm="api"'),))
+        return onward(message)
+
+    return passing(seams, gateway)
+
+
+def _hsts_everywhere(seams: Seams) -> Seams:
+    def proxy(_server: Server, message: Message, onward: Onward) -> Answer:
+        answer = onward(message)
+        return answer if message.scheme == "https" else replace(answer, headers=(*answer.headers, _HSTS))
+
+    return passing(seams, proxy)
+
+
+def _old_tls(_server: Server, context: ssl.SSLContext) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # that they are old is the point
+        context.minimum_version = ssl.TLSVersion.TLSv1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+
+
+FAULTS: Final = (
+    Fault(
+        name="forwarded-proto-believed",
+        sentence="Plain HTTP with `X-Forwarded-Proto: https` passes for HTTPS",
+        family=Family.LIBRARY,
+        clauses=("TRANS-5",),
+        plant=_believing(b"x-forwarded-proto", b"https"),
+    ),
+    Fault(
+        name="front-end-https-believed",
+        sentence="Plain HTTP with `Front-End-Https: on` passes for HTTPS",
+        family=Family.DEPLOYMENT,
+        clauses=("TRANS-5",),
+        plant=_believing(b"front-end-https", b"on"),
+    ),
+    Fault(
+        name="clear-http2-passes",
+        sentence="Plain HTTP that asks for HTTP/2 passes the check for TLS",
+        family=Family.DEPLOYMENT,
+        clauses=("TRANS-5",),
+        plant=_over_clear_http2,
+    ),
+    Fault(
+        name="plaintext-tells-keys-apart",
+        sentence="Over plain HTTP a key that nobody issued is refused in another way than a valid one",
+        family=Family.IMPLEMENTATION,
+        clauses=("TRANS-3",),
+        plant=_key_first,
+    ),
+    Fault(
+        name="hsts-over-plaintext",
+        sentence="HSTS is sent over plain HTTP too",
+        family=Family.DEPLOYMENT,
+        clauses=("TRANS-6",),
+        plant=_hsts_everywhere,
+    ),
+    Fault(
+        name="old-tls",
+        sentence="TLS 1.0 and 1.1 are agreed to",
+        family=Family.DEPLOYMENT,
+        clauses=("TRANS-7",),
+        plant=lambda seams: replace(seams, secure=_old_tls),
+    ),
+)
