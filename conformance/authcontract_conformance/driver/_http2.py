@@ -210,6 +210,7 @@ class Http2Connection(asyncio.Protocol):
                 return
             room = min(self._h2.local_flow_control_window(stream.number), self._h2.max_outbound_frame_size)
             if body and room <= 0:
+                self._flush()
                 await self._until(lambda: stream.answer.done() or self._h2.local_flow_control_window(stream.number) > 0)
                 continue
             piece, body = body[: max(room, 0)], body[max(room, 0) :]

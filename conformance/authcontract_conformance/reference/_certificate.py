@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from ._http2 import PROTOCOLS
+
 #: Long enough for a lifecycle test that moves the clock by months, since TLS keeps the machine's own time.
 _LIFETIME = dt.timedelta(days=30)
 
@@ -34,6 +36,7 @@ class Certificate:
             chain.touch(mode=0o600)
             chain.write_bytes(self._private_key + self.certificate.encode())
             context.load_cert_chain(chain)
+        context.set_alpn_protocols(PROTOCOLS)
         return context
 
 

@@ -24,7 +24,7 @@ Problem: TypeAlias = Literal[Cause.MALFORMED_REQUEST, Cause.TOO_LARGE]
 Lines: TypeAlias = tuple[tuple[bytes, bytes], ...]
 
 #: RFC 9110 section 5.6.2; whatever is left after deleting these is no token.
-_TOKEN: Final = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+TOKEN: Final = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _DIGITS: Final = b"0123456789"
 
 
@@ -57,14 +57,14 @@ def read_head(data: bytes) -> Head:
         return Head(method=method, target=target, problem=Cause.TOO_LARGE, long_target=True)
     if len(method) > MAX_LINE:
         return Head(method=method, target=target, problem=Cause.TOO_LARGE)
-    if not method or method.translate(None, _TOKEN) or not target or not _is_version(version):
+    if not method or method.translate(None, TOKEN) or not target or not _is_version(version):
         return Head(method=method, target=target, problem=Cause.MALFORMED_REQUEST)
     if b"\0" in data or data.count(b"\n") != data.count(b"\r\n") or data.count(b"\r") != data.count(b"\r\n"):
         # RFC 9110 section 5.5: NUL and a bare CR or LF are dangerous; RFC 9112 section 2.2 lets us refuse a bare LF.
         return Head(method=method, target=target, problem=Cause.MALFORMED_REQUEST)
     lines = tuple([_split(line) for line in rest.split(b"\r\n")]) if rest else ()
     for name, value in lines:
-        if not name or name.translate(None, _TOKEN):
+        if not name or name.translate(None, TOKEN):
             # Also a folded line, whose name begins with a space, and `Name : value` (RFC 9112 section 5).
             return Head(method=method, target=target, headers=lines, problem=Cause.MALFORMED_REQUEST)
         if len(name) + len(value) >= MAX_LINE:

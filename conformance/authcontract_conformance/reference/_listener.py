@@ -15,6 +15,7 @@ from typing import Final, Literal, TypeAlias
 from authcontract_policy import Cause
 
 from ._http import MAX_BODY, MAX_HEAD, MAX_TARGET, ChunkError, Head, Problem, read_chunks, read_head
+from ._http2 import PROTOCOLS, Http2Connection
 from ._message import Answer, Message
 
 Serve: TypeAlias = Callable[[Message], Answer]
@@ -41,13 +42,17 @@ class Writer:
         self._second = -1
         self._date = ""
 
-    def render(self, answer: Answer, *, head_only: bool, close: str) -> bytes:
-        """Return the bytes of a response."""
+    def date(self) -> str:
+        """Return what the Date line says now."""
         second = int(self._now())
         if second != self._second:
             self._second, self._date = second, formatdate(second, usegmt=True)
+        return self._date
+
+    def render(self, answer: Answer, *, head_only: bool, close: str) -> bytes:
+        """Return the bytes of a response."""
         status = answer.status
-        lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}\r\nDate: {self._date}\r\n"]
+        lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}\r\nDate: {self.date()}\r\n"]
         lines += [f"{name}: {value}\r\n" for name, value in answer.headers]
         if status not in _BARE:
             lines.append(f"Content-Length: {len(answer.body)}\r\n")
@@ -74,7 +79,7 @@ class Port:
         self.writer = writer
         self.scheme: Literal["https", "http"] = scheme
         self.environment = environment
-        self.open: set[Connection] = set()
+        self.open: set[Connection | Http2Connection] = set()
         self._opened = 0
 
     def __call__(self) -> Connection:
@@ -105,6 +110,12 @@ class Connection(asyncio.Protocol):
         """Begin to watch the time."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  what create_server always gives
         self._transport = transport
+        secured = transport.get_extra_info("ssl_object")
+        if secured is not None and secured.selected_alpn_protocol() == PROTOCOLS[0]:
+            other = Http2Connection(self._port, self._number)
+            transport.set_protocol(other)
+            other.connection_made(transport)
+            return
         peer = transport.get_extra_info("peername")
         self._peer = str(peer[0]) if peer else ""
         self._port.open.add(self)

@@ -16,6 +16,8 @@ class Message:
     body: bytes = b""
     #: How it arrived, not what it claims.
     scheme: Literal["https", "http"] = "https"
+    #: Version of HTTP that brought it; everything of 1.x is the same here.
+    protocol: Literal["1.1", "2"] = "1.1"
     peer: str = ""
     #: The environment whose port received it; None where one port serves all.
     environment: str | None = None
