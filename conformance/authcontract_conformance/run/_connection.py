@@ -95,10 +95,25 @@ async def _embedded(server: Announcement, within: float, stack: AsyncExitStack) 
 
 
 async def _declared(loaded: Loaded, target: Target, within: float, stack: AsyncExitStack) -> Connected:
-    capabilities = set()
     http2 = await _http2(target, within, stack)
-    if http2:
-        capabilities.add("HTTP/2")
+    return Connected(
+        name=target.name,
+        pools=_pools(target, within, stack),
+        http2=http2,
+        source=DeclaredKeys(target.keys),
+        clock=WallClock(),
+        capabilities=offers(loaded, target) | ({"HTTP/2"} if http2 else set()),
+        urls=target.urls,
+        exclude=target.exclude,
+        untested=target.untested,
+        environments=target.environments,
+        plans=tuple(dict.fromkeys(key.record.plan for key in target.keys if key.record.plan)),
+    )
+
+
+def offers(loaded: Loaded, target: Target) -> frozenset[str]:
+    """Return what a deployment offers by its file and its contract; what it speaks must be asked."""
+    capabilities = set()
     if target.plaintext:
         capabilities.add("plaintext port")
     if any(key.organisation == "B" for key in target.keys):
@@ -106,19 +121,7 @@ async def _declared(loaded: Loaded, target: Target, within: float, stack: AsyncE
     managed_by = loaded.policy.keys.managed_by if loaded.policy is not None else None
     if managed_by and all(getattr(managed_by, what) not in (None, *target.exclude) for what in MANAGING):
         capabilities.add("key management")
-    return Connected(
-        name=target.name,
-        pools=_pools(target, within, stack),
-        http2=http2,
-        source=DeclaredKeys(target.keys),
-        clock=WallClock(),
-        capabilities=frozenset(capabilities),
-        urls=target.urls,
-        exclude=target.exclude,
-        untested=target.untested,
-        environments=target.environments,
-        plans=tuple(dict.fromkeys(key.record.plan for key in target.keys if key.record.plan)),
-    )
+    return frozenset(capabilities)
 
 
 def _pools(target: Target, within: float, stack: AsyncExitStack) -> Mapping[tuple[str, str | None], Pool]:
