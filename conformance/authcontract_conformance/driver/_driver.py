@@ -398,6 +398,7 @@ class Driver:
         exchange = Exchange(
             number=number,
             probe=probe,
+            authority=pool.origin.authority,
             delivery=answer.delivery,
             status=answer.status,
             headers=answer.headers,

@@ -138,7 +138,9 @@ class Connection:
         except OSError as error:
             delivery, problem = Delivery.CLOSED, f"connection lost: {words(error)}"
         started = parser.their_state is not h11.SEND_RESPONSE or parser.trailing_data[0] != b""
-        return Answer(delivery=delivery, problem=problem, started=started)
+        # HTTP/0.9 is answered by a bare body: what came in the place of a response may be what nobody should see.
+        body = parser.trailing_data[0] if delivery is Delivery.GARBAGE else b""
+        return Answer(delivery=delivery, body=body, problem=problem, started=started)
 
     async def _receive(self, parser: h11.Connection) -> Answer:
         status, body, informational = 0, bytearray(), 0
@@ -186,6 +188,7 @@ class Connection:
                     raise EOFError("closed without a response")
                 if not BEGINNING.startswith(start):
                     # Another protocol waits for us to speak it; nothing more will come.
+                    parser.receive_data(chunk)
                     raise h11.RemoteProtocolError(f"it does not begin with {BEGINNING.decode()}")
             parser.receive_data(chunk)
 

@@ -118,6 +118,8 @@ class Exchange:
 
     number: int
     probe: Probe
+    #: The target's own, as a Host header says it.
+    authority: str = "target"
     delivery: Delivery
     #: 0 unless answered.
     status: int = 0
