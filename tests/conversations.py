@@ -11,11 +11,11 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import authcontract_engine as engine
 from authcontract_conformance.clauses import catalogue
-from authcontract_conformance.clauses._clause import Case
+from authcontract_conformance.clauses._clause import Case, cases_of
 from authcontract_conformance.driver._keys import Issued, Keyring
 from authcontract_conformance.exchange._exchange import (
     Acquire,
@@ -35,9 +35,10 @@ from authcontract_conformance.exchange._exchange import (
 from authcontract_conformance.exchange._vault import Vault
 from authcontract_conformance.faults import FAULTS
 from authcontract_conformance.oracle._oracle import Oracle
-from authcontract_conformance.oracle._verdict import Judgement
+from authcontract_conformance.oracle._verdict import Judgement, skipped
 from authcontract_conformance.reference import CORRECT, Message, Seams, Server
-from authcontract_conformance.reference._http import read_head
+from authcontract_conformance.reference._http import Head, read_head
+from authcontract_conformance.reference._http2 import read_fields
 from authcontract_conformance.run._run import at
 from authcontract_conformance.samples._sample import Sampler
 from authcontract_conformance.world._access import Access
@@ -157,7 +158,9 @@ class Conversation:
     seams: Seams = CORRECT
     #: None: what came back is left as it is.
     altered: Alter | None = None
-    capabilities: frozenset[str] = frozenset({"clock", "key management", "second organisation", "plaintext port"})
+    capabilities: frozenset[str] = frozenset(
+        {"clock", "key management", "second organisation", "plaintext port", "HTTP/2"}
+    )
     #: True: no silence excuses anything.
     confirmed: bool = False
     #: None: each limit counts as its policy says.
@@ -192,9 +195,9 @@ class Conversation:
             seed=1,
         )
 
-    def world(self, case: str = "case") -> World:
+    def world(self, case: str = "case", protocol: Literal["1.1", "2"] = "1.1") -> World:
         """Return the view of one case."""
-        return World(self.settings, case)
+        return World(self.settings, case, protocol)
 
     def operation(self, name: str) -> Any:
         """Return an operation by its id."""
@@ -209,9 +212,7 @@ class Conversation:
 
     def cases(self, clause: str) -> dict[str, Case]:
         """Return the cases of a clause by subject."""
-        found = catalogue()[clause].cases
-        assert found is not None
-        listed = list(found(self.world(clause)))
+        listed = list(cases_of(catalogue()[clause], self.world(clause)))
         by_subject = {case.subject: case for case in listed}
         assert len(by_subject) == len(listed), "two cases with one subject share their keys and canaries"
         return by_subject
@@ -220,7 +221,7 @@ class Conversation:
         """Talk one case of a clause through, the first where none is named, and return what it comes to."""
         cases = self.cases(clause)
         case = next(iter(cases.values())) if subject is None else cases[subject]
-        steps = case.steps(self.world(f"{clause}/{case.subject}"))
+        steps = case.steps(self.world(f"{clause}/{case.subject}", case.protocol))
         result: Any = None
         try:
             while True:
@@ -266,13 +267,24 @@ class Conversation:
         self.server.clock.advance((record.grace or 0.0) + 1.0)
         return key
 
-    def send(self, probe: Probe, began: float | None = None) -> Exchange:
-        """Return what the server, or the canned answer in its place, says; the head may have been there before."""
+    def _received(self, probe: Probe) -> tuple[Head, bytes]:
+        """Return head and body as the listener reads them."""
+        if probe.protocol == "2":
+            fields = self.vault.fields(probe, "target")
+            if fields is None:
+                raise Ended(skipped("HTTP/2 cannot express it"))
+            return read_fields(fields), self.vault.render(probe.body, "target")
         data = self.vault.message(probe, "target").lstrip(b"\r\n")  # empty lines before it are read over
         head, _, body = data.partition(b"\r\n\r\n")
+        return read_head(head), body
+
+    def send(self, probe: Probe, began: float | None = None) -> Exchange:
+        """Return what the server, or the canned answer in its place, says; the head may have been there before."""
+        head, body = self._received(probe)
         message = Message(
-            head=read_head(head),
+            head=head,
             body=body,
+            protocol="2" if probe.protocol == "2" else "1.1",
             scheme="https" if probe.channel == "tls" else "http",
             environment=probe.environment if self.settings.contract.policy.base_url.dimension else None,
             connection=self._connections.setdefault(

@@ -11,6 +11,7 @@ from typing import Any
 
 from authcontract_conformance.reference import Answer, Message, Server
 from authcontract_conformance.reference._http import read_head
+from authcontract_conformance.reference._http2 import read_fields
 from authcontract_engine import Contract, KeyRecord
 from authcontract_engine import compile as compile_contract
 from authcontract_policy import load
@@ -69,12 +70,17 @@ class Caller:
         lines: tuple[str, ...] = (),
         scheme: str = "https",
         connection: int = 1,
+        fields: tuple[tuple[bytes, bytes], ...] | None = None,
     ) -> Answer:
+        """Send a request; with `fields` it is one of HTTP/2, whose key comes as usual."""
         secret = key.secret if isinstance(key, Key) else key
         auth = () if secret is None else (f"Authorization: Bearer {secret}",)
         content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         kind = ("Content-Type: application/json",) if content else ()
         head = "\r\n".join((f"{method} /v1{path} HTTP/1.1", "Host: shop", *auth, *kind, *lines))
+        if fields is not None:
+            carried = () if secret is None else ((b"authorization", f"Bearer {secret}".encode()),)
+            return self.server.serve(Message(head=read_fields((*fields, *carried)), body=content, protocol="2"))
         message = Message(
             head=read_head(head.encode("latin-1")),
             body=content,

@@ -323,6 +323,7 @@ CLAUSES = (
         "refusal for a missing key and the object must stay as it was; the same call with a key that may must work.",
         fix="Look for a key before anything else, for every route at once rather than route by route.",
         cases=_auth_1,
+        again_over_http2=True,
     ),
     Clause(
         id="AUTH-2",
@@ -336,6 +337,7 @@ CLAUSES = (
         "row must be refused before it fails.",
         fix="Read the key from where the documentation says that clients put it.",
         cases=_auth_2,
+        again_over_http2=True,
     ),
     Clause(
         id="AUTH-3",
@@ -362,6 +364,7 @@ CLAUSES = (
         "its own; texts that stand for nothing (`null`, `*`, the prefix alone, a key's id) try to read one.",
         fix="Look every key up by its digest, and take its state from the record on each request.",
         cases=_auth_8,
+        again_over_http2=True,
     ),
     Clause(
         id="AUTH-9",
@@ -399,5 +402,6 @@ CLAUSES = (
         fix="Refuse a request that carries more than one credential before looking any of them up.",
         inapplicable=_no_header,
         cases=_auth_12,
+        again_over_http2=True,
     ),
 )

@@ -60,10 +60,10 @@ def _public(operation: Operation, world: World) -> Steps:
 def _scope_1(world: World) -> Iterable[Case]:
     for operation in world.operations:
         if world.access.public(operation):
-            yield Case(f"{operation.label} without a key", partial(_public, operation))
+            yield Case(f"{operation.label} without a key", partial(_public, operation), again=False)
             continue
         for need in world.access.sufficient(operation, world.environment):
-            yield Case(f"{operation.label} with {_held(world, need)}", partial(_may, operation, need))
+            yield Case(f"{operation.label} with {_held(world, need)}", partial(_may, operation, need), again=False)
         for need in world.access.insufficient(operation, world.environment):
             subject = f"{operation.label} with {_held(world, need)}{_tag(world, operation, need)}"
             yield Case(subject, partial(_may_not, operation, need))
@@ -187,6 +187,7 @@ CLAUSES = (
         "A denied call that shows or changes something fails, whatever it answered.",
         fix="Take what an operation requires from one table, and refuse what has no row.",
         cases=_scope_1,
+        again_over_http2=True,
     ),
     Clause(
         id="SCOPE-2",
