@@ -390,7 +390,7 @@ class Driver:
     async def _once(self, probe: Probe, context: Context, gate: Gate | None = None) -> Exchange:
         self._check_budget()
         name = f"{context.world.case}/{probe.connection}" if probe.connection else None
-        deliver = (self._in_http_2 if probe.protocol == "2" else self._in_http_1)(probe, name, gate)
+        authority, deliver = (self._in_http_2 if probe.protocol == "2" else self._in_http_1)(probe, name, gate)
         self.requests += 1
         number = self.requests
         sent_at = time.monotonic() - self._began
@@ -398,7 +398,7 @@ class Driver:
         exchange = Exchange(
             number=number,
             probe=probe,
-            authority=pool.origin.authority,
+            authority=authority,
             delivery=answer.delivery,
             status=answer.status,
             headers=answer.headers,
@@ -418,22 +418,26 @@ class Driver:
         self._watch(exchange)
         return exchange
 
-    def _in_http_1(self, probe: Probe, name: str | None, gate: Gate | None) -> Awaitable[Answer]:
+    def _in_http_1(self, probe: Probe, name: str | None, gate: Gate | None) -> tuple[str, Awaitable[Answer]]:
+        """Return to whom a probe goes, and its sending."""
         pool = self._pools.get((probe.channel, probe.environment)) or self._pools.get((probe.channel, None))
         if pool is None:
             raise Ended(skipped(f"the target has no address for {probe.channel} {probe.environment or ''}".rstrip()))
-        message = self.settings.vault.message(probe, pool.origin.authority)
-        return pool.send(message, head=probe.method == b"HEAD", name=name, resend=probe.paced, gate=gate)
+        authority = pool.origin.authority
+        message = self.settings.vault.message(probe, authority)
+        return authority, pool.send(message, head=probe.method == b"HEAD", name=name, resend=probe.paced, gate=gate)
 
-    def _in_http_2(self, probe: Probe, name: str | None, gate: Gate | None) -> Awaitable[Answer]:
+    def _in_http_2(self, probe: Probe, name: str | None, gate: Gate | None) -> tuple[str, Awaitable[Answer]]:
+        """Return to whom a probe goes, and its sending in HTTP/2."""
         pool = self._http2.get(probe.environment) or self._http2.get(None)
         if pool is None:
             raise Ended(skipped("the target offers no HTTP/2"))
-        fields = self.settings.vault.fields(probe, pool.origin.authority)
+        authority = pool.origin.authority
+        fields = self.settings.vault.fields(probe, authority)
         if fields is None:
             raise Ended(skipped("HTTP/2 cannot express it"))
-        body = self.settings.vault.render(probe.body, pool.origin.authority)
-        return pool.send(fields, body, name=name, alone=probe.exact, resend=probe.paced, gate=gate)
+        body = self.settings.vault.render(probe.body, authority)
+        return authority, pool.send(fields, body, name=name, alone=probe.exact, resend=probe.paced, gate=gate)
 
     def _hide_new_keys(self, exchange: Exchange, world: World) -> None:
         """Keep secret what a response shows for the first and only time, before anything is written of it."""
