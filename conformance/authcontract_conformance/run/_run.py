@@ -183,8 +183,8 @@ class Run:
         self.emit(self._started())
         interrupted = False
         try:
-            await self._calibrate()
-            await self._prepare()
+            await self.calibrate()
+            await self.prepare()
             await self._drive()
         except asyncio.CancelledError:
             interrupted = True
@@ -215,14 +215,14 @@ class Run:
             clauses=tuple(clause.id for clause in self.clauses),
         )
 
-    async def _calibrate(self) -> None:
+    async def calibrate(self) -> None:
         """Make sure that the target answers and that some key works, before anything is judged (R1)."""
         judgement = await calibration(self.driver, World(self.settings, "calibration"))
         if judgement is not None:
             raise SetupError(self.vault.hide_text(judgement))
         self.driver.look_with(clause for clause in self.clauses if clause.passive)
 
-    async def _prepare(self) -> None:
+    async def prepare(self) -> None:
         """Let keys expire now, before anything depends on the clock."""
         clock, rotation = self.connected.clock, self.policy.keys.rotation
         if not clock.movable:
@@ -254,7 +254,7 @@ class Run:
         generated: list[tuple[Clause, Property]] = []
         for clause in (*self.clauses, *self.traffic):
             try:
-                cases, properties = self._planned(clause)
+                cases, properties = self.what_to_try(clause)
             except Ended as ended:
                 self.driver.judge(clause, "", ended.judgement)
             except Exception as error:  # noqa: BLE001  our defect: said, and the other clauses go on
@@ -270,7 +270,7 @@ class Run:
             if not self.driver.stopped:
                 await self.driver.run_property(clause, prop)
 
-    def _planned(self, clause: Clause) -> tuple[list[Case] | None, list[Property]]:
+    def what_to_try(self, clause: Clause) -> tuple[list[Case] | None, list[Property]]:
         """Return what a clause has to try; None where it sends nothing or may not, and the reason is kept."""
         world = World(self.settings, clause.id)
         reason, missing = clause.inapplicable(world), self._missing(clause)
