@@ -23,15 +23,15 @@ def _said(name: str) -> Scenario:
 
 
 SHOWN: Shown = {
-    "challenge-for-basic": (field("www-authenticate", "GET", "/orders"), "Bearer", 'Basic realm="restricted"'),
+    "challenge-for-basic": (field("www-authenticate", "GET", "/orders"), 'Bearer realm="shop"', 'Basic realm="restricted"'),
     "challenge-without-parameter": (
         field("www-authenticate", "GET", "/orders", "x"),
-        'Bearer error="invalid_token"',
+        'Bearer realm="shop"',
         "Bearer",
     ),
     "invalid-token-without-token": (
         field("www-authenticate", "GET", "/orders"),
-        "Bearer",
+        'Bearer realm="shop"',
         'Bearer realm="api", error="invalid_token"',
     ),
     "missing-scope-is-invalid-token": (_forbidden, None, 'Bearer realm="api", error="invalid_token"'),
@@ -41,7 +41,7 @@ SHOWN: Shown = {
     "405-without-allow": (lambda c: "allow" in headers(c.send("PUT", "/orders", c.key())), True, False),
     "allow-forgets-methods": (
         lambda c: headers(c.send("PUT", "/orders", c.key())).get("allow"),
-        "GET, HEAD, POST, OPTIONS",
+        "GET, HEAD, OPTIONS, POST",
         "OPTIONS",
     ),
     "426-without-upgrade": (lambda c: c.status("GET", "/orders", scheme="http"), 403, 426),
