@@ -74,7 +74,7 @@ def read_fields(fields: Iterable[tuple[bytes, bytes]]) -> Head:
     if authority is not None:
         # Two names for one server: a proxy may go by one and the application by the other (RFC 9113 section 8.3.1).
         wrong = wrong or bool(hosts - {authority})
-        lines = [(b"host", authority), *(line for line in lines if line[0] != b"host")]
+        lines = [(b"host", authority), *(line for line in lines if line != (b"host", authority))]
     if len(target) > MAX_TARGET or large:
         long = len(target) > MAX_TARGET
         return Head(method=method, target=target, problem=Cause.TOO_LARGE, long_target=long)
