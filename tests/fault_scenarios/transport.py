@@ -31,7 +31,7 @@ SHOWN: Shown = {
     "forwarded-proto-believed": (_in_clear("X-Forwarded-Proto: https"), 403, 200),
     "front-end-https-believed": (_in_clear("Front-End-Https: on"), 403, 200),
     "clear-http2-passes": (_in_clear("Upgrade: h2c"), 403, 200),
-    "plaintext-tells-keys-apart": (_told_apart, (403, 403), (403, 401)),
+    "plaintext-tells-keys-apart": (_told_apart, (403, 403), (403, 400)),
     "hsts-over-plaintext": (
         lambda c: "strict-transport-security" in headers(c.send("GET", "/orders", scheme="http")),
         False,

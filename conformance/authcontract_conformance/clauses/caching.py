@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from authcontract_conformance.clauses._clause import Clause
 from authcontract_conformance.exchange._exchange import CANARY, Exchange
+from authcontract_conformance.oracle._oracle import promised_header
 from authcontract_conformance.oracle._verdict import (
     PASSED,
     Basis,
@@ -71,12 +72,13 @@ def _cache_2(world: World, exchange: Exchange) -> Judgement | None:
     found = directives(exchange)
     if "no-store" in found or {"private", "no-cache"} <= found.keys():
         return PASSED
-    promised, silence = world.settings.oracle.promised_header(FIELD)
-    sent = exchange.header(FIELD) or f"no {FIELD}"
+    promised = promised_header(world.contract, FIELD)
+    sent = exchange.header(FIELD)
     if promised is None:
-        return unspecified(f"no {FIELD} is promised; the target sends {sent[:60]}")
+        return unspecified(f"no {FIELD} is promised; the target sends {sent[:60] if sent else 'none'}")
+    silence = world.settings.oracle.accepted(lambda contract: promised_header(contract, FIELD)).get(sent)
     if silence is not None:
-        return unspecified(f"{silence} is only assumed; the target sends {sent[:60]}")
+        return unspecified(f"{silence} is only assumed; the target sends {sent[:60] if sent else 'none'}")
     return warn(_evidence(exchange, f"{FIELD}: {promised}"), "browsers and proxies may keep what a key was shown")
 
 

@@ -117,7 +117,7 @@ def _alike(world: World) -> Steps:
     for state in others:
         if any(exchange.broken for exchange in (*seen[unknown], *seen[state])):
             return inconclusive("the target did not answer each time")
-        if world.expect(seen[state][0].probe).decisions != world.expect(seen[unknown][0].probe).decisions:
+        if _refusals(world, seen[state][0]) != _refusals(world, seen[unknown][0]):
             continue  # the contract itself tells them apart
         here, there = (_face(world, seen[which][0], unstable) for which in (state, unknown))
         if here != there and here == _face(world, seen[state][1], unstable):
@@ -136,6 +136,10 @@ def _alike(world: World) -> Steps:
 
 STATES: tuple[KeyState, ...] = ("unknown", "revoked", "expired")
 FACE = ("the status", "the set of header fields", "the body")
+
+
+def _refusals(world: World, exchange: Exchange) -> frozenset[tuple[tuple[int, ...], str | None]]:
+    return frozenset((decision.statuses, decision.error) for decision in world.expect(exchange.probe).decisions)
 
 
 def _changing(exchanges: list[Exchange]) -> frozenset[str]:

@@ -10,7 +10,7 @@ from functools import partial
 
 from authcontract_conformance.clauses._clause import Capability, Case, Clause, Steps
 from authcontract_conformance.exchange._exchange import Acquire, Delivery, Exchange, Handshake, Key, Parts
-from authcontract_conformance.oracle._oracle import broken, describe_exchange
+from authcontract_conformance.oracle._oracle import broken, describe_exchange, promised_header
 from authcontract_conformance.oracle._verdict import (
     PASSED,
     Basis,
@@ -139,13 +139,14 @@ def _trans_6(world: World, exchange: Exchange) -> Judgement | None:
             return PASSED
         evidence = Evidence(expected=f"no {HSTS} over plain HTTP", got=f"{HSTS}: {sent[:60]}", exchange=exchange)
         return warn(evidence, "a field that anybody on the way can set is ignored there, and must not be sent")
-    promised, silence = world.settings.oracle.promised_header(HSTS)
+    promised = promised_header(world.contract, HSTS)
     if _max_age(sent) > 0 or not exchange.succeeded:
         return PASSED  # errors of proxies may be without
     if promised is None:
         return unspecified(f"no {HSTS} is promised, and none is sent")
+    silence = world.settings.oracle.accepted(lambda contract: promised_header(contract, HSTS)).get(sent)
     if silence is not None:
-        return unspecified(f"{silence} is only assumed; the target sends no {HSTS}")
+        return unspecified(f"{silence} is only assumed; the target sends {sent[:60] if sent else f'no {HSTS}'}")
     got = f"{exchange.status} without {HSTS}" if sent is None else f"{HSTS}: {sent[:60]}"
     return warn(Evidence(expected=f"{HSTS}: {promised}", got=got, exchange=exchange), "browsers are not told to stay")
 

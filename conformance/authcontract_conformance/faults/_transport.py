@@ -39,14 +39,14 @@ def _over_clear_http2(seams: Seams) -> Seams:
 
 
 def _key_first(seams: Seams) -> Seams:
-    """Look the key up before the connection is looked at: over plaintext too, a bad one is refused as such."""
+    """Look the key up before the connection is looked at: over plaintext a bad one is called a bad request."""
 
     def gateway(server: Server, message: Message, onward: Onward) -> Answer:
         if message.scheme == "https":
             return onward(message)
         keys = presented(server, server.seams.parse(server, message))
         if keys and not known(server, keys[0]):
-            return Answer(401, (("WWW-Authenticate", 'Bearer realm="api"'),))
+            return Answer(400)
         return onward(message)
 
     return passing(seams, gateway)

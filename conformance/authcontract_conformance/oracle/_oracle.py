@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 from authcontract_engine import (
     UNKNOWN,
@@ -29,6 +29,7 @@ from authcontract_conformance.exchange._exchange import Exchange, Probe
 from authcontract_conformance.exchange._vault import Vault
 from authcontract_conformance.oracle._verdict import PASSED, Evidence, Judgement, fail, inconclusive, unspecified
 
+T = TypeVar("T")
 #: Statuses of which ERR-5 judges every body.
 JUDGED_BY_BODY = frozenset({401, 403})
 #: Placeholders whose value depends on the request or the moment, so that a text with one is no fixed promise.
@@ -52,6 +53,16 @@ USUAL = Reality()
 ANYTHING = Reality(object="unknown", body="unknown", usage="unknown")
 
 
+class Listener(Protocol):
+    """Is told of each response that is held against an expectation, to learn how silences are answered."""
+
+    def note(self, expectation: Expectation, exchange: Exchange) -> None:
+        """Learn what a response says of the silences that matter for it."""
+
+    def two_ways(self, silence: str) -> bool:
+        """Tell whether the target has answered a silence in more than one way."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
     """The acceptable outcomes of one probe."""
@@ -62,6 +73,7 @@ class Expectation:
     decisions: frozenset[Decision]
     #: Computes `otherwise`; there are dozens of alternatives, and most responses are judged without them.
     alternatives: Callable[[], Mapping[str, frozenset[Decision]]] = dict
+    listener: Listener | None = field(default=None, repr=False, compare=False)
     _otherwise: list[Mapping[str, frozenset[Decision]]] = field(default_factory=list, repr=False, compare=False)
 
     @property
@@ -98,13 +110,23 @@ class Expectation:
         return " or ".join(sorted({describe(decision) for decision in self.decisions}))
 
     def accepts(self, exchange: Exchange) -> bool:
-        """Tell whether the response is what the contract says, silences as assumed."""
-        return any(_conforms(exchange, decision, self.contract) for decision in self.decisions)
+        """Tell whether the response is what the contract says, silences as assumed.
+
+        The request must have met what the expectation is about, since the answers to silences are learnt from it; who
+        only tries whether an expectation might be the right one asks `fits`.
+        """
+        if self.listener is not None:
+            self.listener.note(self, exchange)
+        return self.fits(exchange)
+
+    def fits(self, exchange: Exchange) -> bool:
+        """Tell whether the response is one that the contract has for such a request."""
+        return any(conforms(exchange, decision, self.contract) for decision in self.decisions)
 
     def silence(self, exchange: Exchange) -> str | None:
         """Return the silence under whose other answer the response is acceptable, or None."""
         for silence, decisions in self.otherwise.items():
-            if any(_conforms(exchange, decision, self.contract) for decision in decisions):
+            if any(conforms(exchange, decision, self.contract) for decision in decisions):
                 return silence
         return None
 
@@ -116,8 +138,15 @@ class Expectation:
             return PASSED
         silence = self.open if exchange.succeeded else self.silence(exchange)
         if silence is not None:
-            return unspecified(f"{silence} is only assumed; the target answers {describe_exchange(exchange)}")
+            return unspecified(self.otherwise_than_assumed(silence, exchange))
         return fail(self.evidence(exchange, control), reason)
+
+    def otherwise_than_assumed(self, silence: str, exchange: Exchange) -> str:
+        """Say what the target does where another answer to a silence is acceptable too, and whether it always does."""
+        answer = describe_exchange(exchange)
+        if self.listener is not None and self.listener.two_ways(silence):
+            return f"answers {silence} in two ways; this time with {answer}"
+        return f"{silence} is only assumed; the target answers {answer}"
 
     def evidence(self, exchange: Exchange, control: Exchange | None = None, got: str = "") -> Evidence:
         """Return expected and got side by side."""
@@ -135,7 +164,15 @@ class Oracle:
 
     def __init__(self, contract: Contract, alternatives: Mapping[str, tuple[Contract, ...]], vault: Vault) -> None:
         self.contract = contract
+        #: Learns how the target answers the silences; None: nobody does.
+        self.listener: Listener | None = None
         self._alternatives = alternatives
+        #: Those of them under which some request is decided otherwise; the others change headers, costs or isolation.
+        self._deciding = {
+            silence: found
+            for silence, contracts in alternatives.items()
+            if (found := tuple(other for other in contracts if decides_otherwise(contract, other)))
+        }
         self._vault = vault
 
     def request(self, probe: Probe, *, authority: str = "target") -> Request:
@@ -149,19 +186,11 @@ class Oracle:
             headers=headers,
         )
 
-    def promised_header(self, name: str) -> tuple[str | None, str | None]:
-        """Return the value that every response is promised to have, and a silence that would answer otherwise.
-
-        The silence is None where the promise is the documentation's, or confirmed.
-        """
-
-        def value(contract: Contract) -> str | None:
-            headers = contract.policy.headers.items()
-            return next((text for key, text in headers if key.lower() == name.lower()), None)
-
+    def accepted(self, value: Callable[[Contract], T]) -> Mapping[T, str]:
+        """Return what else a contract could say under another answer to a silence, each with that silence."""
         promised = value(self.contract)
-        others = ((silence, c) for silence, contracts in self._alternatives.items() for c in contracts)
-        return promised, next((silence for silence, contract in others if value(contract) != promised), None)
+        others = ((value(c), silence) for silence, contracts in self._alternatives.items() for c in contracts)
+        return {other: silence for other, silence in others if other != promised}
 
     def key(self, reading: Reading) -> KeyRecord | None:
         """Return the record that a correct key store would find for what is presented."""
@@ -185,13 +214,32 @@ class Oracle:
         def otherwise() -> Mapping[str, frozenset[Decision]]:
             found = {
                 silence: frozenset(d for c in contracts for d in c.possible(request, facts)) - decisions
-                for silence, contracts in self._alternatives.items()
+                for silence, contracts in self._deciding.items()
             }
             return {silence: others for silence, others in found.items() if others}
 
         return Expectation(
-            reading=reading, facts=facts, contract=self.contract, decisions=decisions, alternatives=otherwise
+            reading=reading,
+            facts=facts,
+            contract=self.contract,
+            decisions=decisions,
+            alternatives=otherwise,
+            listener=self.listener,
         )
+
+
+def decides_otherwise(contract: Contract, other: Contract) -> bool:
+    """Tell whether two contracts may decide some request differently, quota aside."""
+    one, two = contract.policy, other.policy
+    return any(
+        getattr(one, block) != getattr(two, block)
+        for block in ("precedence", "keys", "scopes", "capabilities", "errors", "error_format")
+    )
+
+
+def promised_header(contract: Contract, name: str) -> str | None:
+    """Return the value that every response is promised to have in a header, or None."""
+    return next((text for key, text in contract.policy.headers.items() if key.lower() == name.lower()), None)
 
 
 def describe(decision: Decision) -> str:
@@ -226,7 +274,7 @@ def _short_code(value: Any) -> str:
     return ""
 
 
-def _conforms(exchange: Exchange, decision: Decision, contract: Contract) -> bool:
+def conforms(exchange: Exchange, decision: Decision, contract: Contract) -> bool:
     """Compare status and error code; bodies and headers are other clauses' concern.
 
     The code of a 401 or a 403 is ERR-5's, which sees them all: one wrong body is one failure and not ten.
