@@ -65,6 +65,11 @@ class Sampler:
         """Tell whether a canary can be planted in the operation's body."""
         return bool(operation.request_body) and _free_text(self._body(operation)[1]) is not None
 
+    def fields(self, operation: Operation) -> tuple[str, ...]:
+        """Return the names of the fields that the operation's body is documented to have."""
+        schema = self._body(operation)[1] if operation.request_body else {}
+        return tuple(merged(schema).get("properties", ())) if isinstance(schema, dict) else ()
+
     def content(self, operation: Operation, method: str, canary: str) -> bytes:
         """Return a body that would change what the operation reads, for a method that may not be documented there."""
         if method in ("GET", "HEAD", "DELETE"):

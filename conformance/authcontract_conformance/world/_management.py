@@ -8,7 +8,17 @@ from typing import Any
 
 from authcontract_policy import Operation
 
-from authcontract_conformance.exchange._exchange import Acquire, Exchange, Key, Learn, Need, Purpose, Revoke, Rotate
+from authcontract_conformance.exchange._exchange import (
+    Acquire,
+    Exchange,
+    Key,
+    Learn,
+    Need,
+    Probe,
+    Purpose,
+    Revoke,
+    Rotate,
+)
 from authcontract_conformance.oracle._oracle import broken, describe_exchange
 from authcontract_conformance.oracle._verdict import inconclusive
 from authcontract_conformance.world._world import Asking, Ended, Item, World
@@ -26,14 +36,28 @@ def operation_for(world: World, what: str) -> Operation | None:
     return found if found in world.operations else None
 
 
+def key_lister(world: World) -> Operation | None:
+    """Return the operation that lists keys: it stands where they are created."""
+    creator = operation_for(world, "create")
+    found = (op for op in world.operations if creator and op.method == "GET" and op.path == creator.path)
+    return next(found, None)
+
+
 def rotate(world: World, key: Key) -> Asking[Key]:
     """Rotate a key and return the new one; the oracle knows both afterwards."""
     operation = operation_for(world, "rotate")
     if operation is None:
         rotated: Key = yield Rotate(key)
         return rotated
-    exchange = yield from _by_operation(world, operation, key)
-    new = yield from _learn(world, exchange, key)
+    exchange = yield from by_operation(world, operation, key)
+    if not exchange.succeeded:
+        raise Ended(inconclusive(_not_done(operation, exchange)))
+    return (yield from rotated_by(world, exchange, key))
+
+
+def rotated_by(world: World, exchange: Exchange, key: Key) -> Asking[Key]:
+    """Return the new key that a response shows, and let the oracle know what became of the old one."""
+    new = yield from learn(world, exchange, key)
     rotation = world.policy.keys.rotation
     grace = (rotation.grace.exact or rotation.grace.at_most) if rotation else None
     old = world.settings.vault.record(key.id) or key.record
@@ -47,9 +71,17 @@ def revoke(world: World, key: Key) -> Asking[None]:
     if operation is None:
         yield Revoke(key)
         return
-    yield from _by_operation(world, operation, key)
+    exchange = yield from by_operation(world, operation, key)
+    if not exchange.succeeded:
+        raise Ended(inconclusive(_not_done(operation, exchange)))
+    revoked_by(world, key)
+
+
+def revoked_by(world: World, key: Key) -> None:
+    """Let the oracle know that a key was revoked; it stays dead from when that was first."""
     old = world.settings.vault.record(key.id) or key.record
-    world.settings.vault.update(replace(old, revoked_at=world.now()))
+    if old.revoked_at is None:
+        world.settings.vault.update(replace(old, revoked_at=world.now()))
 
 
 def create(world: World, operation: Operation, need: Need) -> Asking[tuple[Key, Exchange]]:
@@ -59,21 +91,34 @@ def create(world: World, operation: Operation, need: Need) -> Asking[tuple[Key, 
     exchange: Exchange = yield world.request(operation, manager, body=body, label="creates a key")
     if not exchange.succeeded:
         raise Ended(inconclusive(_not_done(operation, exchange)))
-    return (
-        yield from _learn(world, exchange, Key(replace(manager.record, scopes=need.scopes, lineage=""), need))
-    ), exchange
+    return (yield from learn(world, exchange, created_like(manager, need))), exchange
 
 
-def _by_operation(world: World, operation: Operation, key: Key) -> Asking[Exchange]:
-    """Call a key-managing operation on a key, with another key of the same organisation and environment that may."""
+def created_like(manager: Key, need: Need) -> Key:
+    """Return what a key must be that `manager` creates with the scopes of this need."""
+    return Key(replace(manager.record, scopes=need.scopes, lineage=""), need)
+
+
+def managing(  # noqa: PLR0913  who does what to which key, and with what
+    world: World, operation: Operation, caller: Key, identity: str, *, body: bytes | None = None, label: str = ""
+) -> Probe:
+    """Return the request by which a caller has an operation done to the key of this id."""
+    parameter = world.resources.steps(operation)[-1].parameter
+    item = Item(parameters={parameter: identity})
+    return world.request(operation, caller, item, body=body, label=label or f"manages key {identity}")
+
+
+def manager_of(world: World, operation: Operation, key: Key) -> Asking[Key]:
+    """Return another key of the same organisation and environment that may call the operation."""
     need = world.need(operation, organisation=key.need.organisation, environment=key.need.environment)
     manager: Key = yield Acquire(replace(need, own=False))
-    parameter = world.resources.steps(operation)[-1].parameter
-    exchange: Exchange = yield world.request(
-        operation, manager, Item(parameters={parameter: key.id}), purpose=Purpose.FIXTURE, label=f"manages key {key.id}"
-    )
-    if not exchange.succeeded:
-        raise Ended(inconclusive(_not_done(operation, exchange)))
+    return manager
+
+
+def by_operation(world: World, operation: Operation, key: Key) -> Asking[Exchange]:
+    """Call a key-managing operation on a key, with another key of the same organisation and environment that may."""
+    manager = yield from manager_of(world, operation, key)
+    exchange: Exchange = yield replace(managing(world, operation, manager, key.id), purpose=Purpose.FIXTURE)
     return exchange
 
 
@@ -82,7 +127,13 @@ def _not_done(operation: Operation, exchange: Exchange) -> str:
     return f"{operation.label} did not do its work: {reason}"
 
 
-def _learn(world: World, exchange: Exchange, like: Key) -> Asking[Key]:
+def shows_key(world: World, exchange: Exchange) -> bool:
+    """Tell whether a response shows a key in full."""
+    return exchange.succeeded and next(secrets(exchange.json(), world), None) is not None
+
+
+def learn(world: World, exchange: Exchange, like: Key) -> Asking[Key]:
+    """Return the key that a response shows, taken to be as `like`; ends the case where it shows none."""
     found = next(secrets(exchange.json(), world), None)
     if found is None:
         raise Ended(inconclusive(f"the response to {exchange.probe.operation} shows no key"))
