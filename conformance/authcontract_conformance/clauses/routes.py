@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from urllib.parse import urlsplit
 
 from authcontract_policy import Operation
@@ -22,6 +23,7 @@ from authcontract_conformance.clauses._spellings import (
     some,
     spelled,
 )
+from authcontract_conformance.clauses.http2 import over_http2
 from authcontract_conformance.exchange._exchange import Acquire, Exchange, Key, Need, Parts, Probe
 from authcontract_conformance.oracle._oracle import broken, describe_exchange
 from authcontract_conformance.oracle._verdict import (
@@ -85,6 +87,7 @@ def _route_1(world: World) -> Iterable[Case]:
     for operation, need, open_one in _elsewhere(world):
         who = "without a key" if need is None else f"with {describe(need)}"
         yield Case(f"{operation.label} {who}, named by a header", partial(_named, operation, need, open_one))
+    yield from over_http2(world)
 
 
 # --- ROUTE-1: a path in a header -----------------------------------------------------------------------------------
@@ -96,17 +99,18 @@ FORWARDED = ("X-Original-URL", "X-Rewrite-URL", "X-Forwarded-Uri", "X-Forwarded-
 def _elsewhere(world: World) -> Iterator[tuple[Operation, Need | None, Operation | None]]:
     """Return what is closed to somebody, with what is open to them by the same method; None: no path of the API."""
     yield from ((operation, None, None) for operation in reading(world))
-    pairs = [
-        (operation, need, other)
-        for operation in answerable(world)
-        for need in world.access.insufficient(operation, world.environment)
-        for other in protected(world)
-        if other.method == operation.method
-        and world.resources.reader(operation) is not None
-        and world.access.permits(other, need)
-    ]
     # What changes shows by its effect, whatever the answer looks like.
-    yield from sorted(pairs, key=lambda pair: (pair[0].method in SAFE, pair[0].method == "DELETE"))[:1]
+    ranked = sorted(answerable(world), key=lambda operation: (operation.method in SAFE, operation.method == "DELETE"))
+    others = protected(world)
+    pairs = (
+        (operation, need, other)
+        for operation in ranked
+        if world.resources.reader(operation) is not None
+        for need in world.access.insufficient(operation, world.environment)
+        for other in others
+        if other.method == operation.method and world.access.permits(other, need)
+    )
+    yield from islice(pairs, 1)
 
 
 def _named(operation: Operation, need: Need | None, other: Operation | None, world: World) -> Steps:
