@@ -36,12 +36,35 @@ def _replace_prefix(key: bytes, old_and_new: str | int) -> bytes:
     return new.encode() + key.removeprefix(old.encode())
 
 
+def _look_alike(key: bytes, _: str | int) -> bytes:
+    """Replace the first letter that has a twin in Unicode: `lower` or `upper` makes the two the same."""
+    for letter, twin in ((b"s", "\u017f"), (b"k", "\u212a"), (b"K", "\u212a"), (b"S", "\u017f")):
+        if letter in key:
+            return key.replace(letter, twin.encode(), 1)
+    return _full_width(key, "")
+
+
+def _full_width(key: bytes, _: str | int) -> bytes:
+    """Write every visible character as East Asian text does; compatibility decomposition makes it ASCII again."""
+    return "".join(chr(byte + 0xFEE0) if 0x21 <= byte < 0x7F else chr(byte) for byte in key).encode()  # noqa: PLR2004  the block of full-width forms
+
+
+def _insert(key: bytes, text: str | int) -> bytes:
+    """Put a text into the middle of the key."""
+    middle = len(key) // 2
+    return key[:middle] + str(text).encode("latin-1") + key[middle:]
+
+
 #: Name -> what it does to the key's bytes with its argument.
 TRANSFORMS: Mapping[str, Callable[[bytes, str | int], bytes]] = {
     "drop_last": lambda key, count: key[: -int(count)],
     "first": lambda key, count: key[: int(count)],
     "append": lambda key, text: key + str(text).encode("latin-1"),
     "prepend": lambda key, text: str(text).encode("latin-1") + key,
+    "insert": _insert,
+    "look_alike": _look_alike,
+    "full_width": _full_width,
+    "mask": lambda key, shown: key[: int(shown)] + b"****" + key[-4:],
     "flip_case": _flip_case,
     "flip_one": _flip_one,
     "alter": _alter,
