@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from authcontract_engine import KeyRecord
 from authcontract_policy import Operation, Policy, Specification
 
 from authcontract_conformance.samples._instance import instance
+from authcontract_conformance.samples._links import Links
 from authcontract_conformance.samples._schema import Schema
 
 from ._call import Call, Outcome, Sight
@@ -20,6 +22,10 @@ from ._validation import Validation
 
 #: Field that counts the actions on an item, so that an action without a field of its own can be seen.
 _LAST_ACTION: Final = "last_action"
+#: Fields in which a document says which one it is; a name is for its owner to choose.
+_OWN_NAMES: Final = frozenset({"id", "uuid"})
+#: Things that one item keeps of what was sent to it, the latest.
+_KEPT: Final = 50
 
 
 class Store:
@@ -29,6 +35,7 @@ class Store:
         #: What a key sees only its own of; also where the policy is silent, as in any deployment worth testing.
         self.isolation = tuple(dict.fromkeys(("organisation", "environment", *policy.isolation)))
         self.shapes = Shapes(specification)
+        self.links = Links(specification)
         listing = frozenset(operation.id for operation in specification.operations if self.shapes.lists(operation))
         self.plans = Plans(specification, listing)
         self.data = Data(self._seed)
@@ -64,9 +71,9 @@ class Store:
                 item = Item(self._new_id(plan, operation, sent), dict(sent), call.now, call.now)
                 self.data.add(partition, path, plan.collection, item)
             case Deed.SHOW:
-                item = self.data.document(partition, path, call.now)
+                item = self._document(partition, path, shape, call.now)
             case Deed.EDIT:
-                item = self.data.document(partition, path, call.now)
+                item = self._document(partition, path, shape, call.now)
                 item.change(sent, call.now)
             case Deed.CHANGE if item is not None:
                 item.change(sent, call.now)
@@ -75,8 +82,46 @@ class Store:
             case Deed.REMOVE if item is not None:
                 self._remove(plan, partition, path[:-1], item, call.now)
             case Deed.ACT:
-                item = self._act(operation, item, sent, call.now)
+                made = self.links.produces(operation)
+                if made is not None and not self.plans.creates(made):
+                    item = self._add_to(made, partition, operation, sent, call.now)
+                else:
+                    item = self._act(operation, item, sent, call.now)
         return self._outcome(operation, shape, item)
+
+    def _document(self, partition: Partition, path: Path, shape: Shape, now: float) -> Item:
+        """Return the document at a path; where it says which one it is, each organisation's says something else."""
+        item = self.data.document(partition, path, now)
+        if shape.item.identifier in _OWN_NAMES & shape.item.properties.keys():
+            item.id = self.document_id(partition, path)
+        return item
+
+    @staticmethod
+    def document_id(partition: Partition, path: Path) -> str:
+        """Return what an organisation's document at a path is called, in every environment."""
+        return f"{path[-1]}_{hashlib.sha256(partition[0].encode()).hexdigest()[:12]}"
+
+    def _add_to(
+        self, collection: str, partition: Partition, operation: Operation, sent: Mapping[str, Any], now: float
+    ) -> Item:
+        """Add something to the caller's own item that the request names, or to a new one where it names none of them.
+
+        The item keeps it in whatever list of its own takes it. Returns what the answer is made of.
+        """
+        field = next(name for made, (_, name) in self.links.producers.items() if made == collection)
+        path = tuple(collection.split("/"))
+        item = self.data.collection(partition, path, collection, now).get(str(sent.get(field)))
+        shower = self.plans.at("GET", f"{collection}/{{{self.plans.members[collection]}}}")
+        view = None if shower is None else self.shape(shower).item
+        if item is None:
+            item = Item(self._free_id(collection, (), view), {}, now, now)
+            self.data.add(partition, path, collection, item)
+        part = Item(next(new_identifiers(operation.path)), {**sent, field: item.id}, now, now)
+        shown = self._object(operation, self.shape(operation), part)
+        for name in () if view is None else view.properties:
+            if view is not None and view.accepts(name, [shown]):
+                item.change({name: [*item.fields.get(name, ()), shown][-_KEPT:]}, now)
+        return part
 
     def _remove(self, plan: Plan, partition: Partition, path: Path, item: Item, now: float) -> None:
         """Take an item away; where none can be made, another one stands in its place for whoever looks next."""
@@ -127,10 +172,14 @@ class Store:
         view = self.shape(creator).item
         named = sent.get(view.identifier) if view.identifier not in {None, "id"} else None
         chosen = [str(named)] if isinstance(named, str | int) and not isinstance(named, bool) else []
+        return self._free_id(collection, tuple(chosen), view)
+
+    def _free_id(self, collection: str, chosen: tuple[str, ...], view: View | None) -> str:
+        """Return the first of these, else a random identifier, that paths and object can hold."""
         candidates = (*chosen, *new_identifiers(collection))
         return next((each for each in candidates if self._names(collection, each, view)), candidates[-1])
 
-    def _names(self, collection: str, candidate: str, view: View) -> bool:
+    def _names(self, collection: str, candidate: str, view: View | None) -> bool:
         """Tell whether every path through the collection, and the object itself, can hold this identifier."""
         fits = (
             self._validation.accepts(operation, level.parameter, candidate)
@@ -138,7 +187,7 @@ class Store:
             for level in self.plans.of(operation).levels
             if level.collection == collection
         )
-        return (view.identifier is None or bool(view.identified(candidate))) and all(fits)
+        return (view is None or view.identifier is None or bool(view.identified(candidate))) and all(fits)
 
     def _seed(self, collection: str) -> str | None:
         """Return the one member of a collection that no operation makes: the documented example, else a random one."""

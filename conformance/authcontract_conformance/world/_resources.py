@@ -1,11 +1,14 @@
-"""Which operation makes, shows and lists the object that another one works on, read off the paths (Decided 3).
+"""Which operation makes, shows and lists the object that another one works on, read off paths and fields (Decided 3).
 
 `POST /x` makes what `GET /x/{id}` shows and `GET /x` lists; `PATCH /x/{id}` and `POST /x/{id}/send` work on it.
-A path without a parameter at its end that can be read and changed (`/organization`) is its own reader.
+Where no `POST /x` is documented, an operation elsewhere makes it whose response has a field that names it (`x_id`).
+A path without a parameter at its end that can be read and changed (`/organization`) is its own reader; what cannot be
+read alone is looked up in its list.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +16,7 @@ from typing import Any
 
 from authcontract_policy import Operation, Specification
 
-SUCCESS = ("200", "201", "202", "204", "2XX", "default")
+from authcontract_conformance.samples._links import Links
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +27,17 @@ class Step:
     #: The collection it names a member of, e.g. `/projects/{id}/members`.
     collection: str
     creator: Operation | None
+    #: Makes one by the way, with the field of its response that names it.
+    producer: tuple[Operation, str] | None
     reader: Operation | None
     lister: Operation | None
     #: A documented example value, where the parameter has one.
     example: str | None
+
+    @property
+    def maker(self) -> Operation | None:
+        """Return the operation that makes what it names, or None."""
+        return self.creator or (self.producer[0] if self.producer is not None else None)
 
 
 class Resources:
@@ -35,6 +45,7 @@ class Resources:
 
     def __init__(self, specification: Specification) -> None:
         self._specification = specification
+        self.links = Links(specification)
 
     @cached_property
     def _at(self) -> Mapping[tuple[str, str], Operation]:
@@ -54,7 +65,8 @@ class Resources:
                 Step(
                     parameter=name,
                     collection=collection,
-                    creator=self._at.get(("POST", collection)),
+                    creator=(creator := self._at.get(("POST", collection))),
+                    producer=None if creator is not None else self.links.producer(collection),
                     reader=self._at.get(("GET", item)),
                     lister=self._at.get(("GET", collection)),
                     example=_example(operation, name),
@@ -68,7 +80,21 @@ class Resources:
             found = self._at.get(("GET", path))
             if found is not None:
                 return found
-        return None
+        made = self.links.produces(operation)
+        return None if made is None else self._at.get(("GET", made))
+
+    def listing(self, operation: Operation) -> Step | None:
+        """Return the step of the object that an operation changes, where only its list shows it."""
+        steps = self.steps(operation)
+        if not steps or self.reader(operation) is not None:
+            return None
+        return steps[-1] if steps[-1].lister is not None else None
+
+    def maker(self, lister: Operation) -> tuple[Operation, str] | None:
+        """Return what makes the members of a list, with the field of its response that names one."""
+        creator = self._at.get(("POST", lister.path))
+        parameter = self.links.collections.get(lister.path, "id")
+        return self.links.producer(lister.path) if creator is None else (creator, parameter)
 
     def _item_paths(self, operation: Operation) -> tuple[str, ...]:
         """Return the paths that may show the effect, the nearest first."""
@@ -113,3 +139,26 @@ def find_id(body: Any, parameter: str) -> str | None:
             if found is not None:
                 return found
     return None
+
+
+def find_field(body: Any, name: str) -> str | None:
+    """Return what stands in the field with this name, of the object itself or of an object in it."""
+    if not isinstance(body, Mapping):
+        return None
+    for holder in (body, *(inner for inner in body.values() if isinstance(inner, Mapping))):
+        value = holder.get(name)
+        if isinstance(value, str | int) and not isinstance(value, bool) and str(value) and str(value).isprintable():
+            return str(value)
+    return None
+
+
+def members(body: Any, parameter: str) -> dict[str, str]:
+    """Return the members of the list that a response shows, by their names and in their order, each as text."""
+    rows = body if isinstance(body, list) else _first_list(body)
+    found = ((find_id(row, parameter), row) for row in rows if isinstance(row, Mapping))
+    return {name: json.dumps(row, sort_keys=True) for name, row in found if name is not None}
+
+
+def _first_list(body: Any) -> list[Any]:
+    inner = body.values() if isinstance(body, Mapping) else ()
+    return next((value for value in inner if isinstance(value, list)), [])

@@ -5,14 +5,13 @@ Methods that must send something are generators, to be used with `yield from`; t
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from authcontract_engine import Contract
+from authcontract_engine import Contract, KeyRecord
 from authcontract_policy import CHECK_OF, Check, Operation
 
 from authcontract_conformance.exchange._exchange import (
@@ -32,12 +31,12 @@ from authcontract_conformance.oracle._oracle import USUAL, Expectation, Oracle, 
 from authcontract_conformance.oracle._verdict import Judgement, inconclusive, skipped
 from authcontract_conformance.samples._sample import Sampler
 from authcontract_conformance.world._access import Access
-from authcontract_conformance.world._resources import Resources, Step, find_id
+from authcontract_conformance.world._resources import Resources, Step, find_field, find_id
+from authcontract_conformance.world._snapshot import Snapshot, alone, listed
 
 T = TypeVar("T")
 OF_KEYS = frozenset({Check.KEY, Check.SCOPE})
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-SERVER_ERROR = 500
 Asking: TypeAlias = Generator[Action, Any, T]
 
 
@@ -91,6 +90,12 @@ class Settings:
     proven: dict[tuple[str, str | None, str], Exchange] = field(default_factory=dict)
     #: What it cost requests to find out about a limit, by its name and what it is, for whoever asks next.
     spent: dict[tuple[str, str], Any] = field(default_factory=dict)
+    #: Sort of object -> victims that nobody got at, for whoever tries next.
+    untouched: dict[tuple[object, ...], list[Victim]] = field(default_factory=dict)
+    #: Operation that makes objects by the way -> whether each time another one, and whether it shows what was sent.
+    makes: dict[str, tuple[bool, bool]] = field(default_factory=dict)
+    #: Canary -> the key that planted it in an object, and what shows that object alone.
+    planted: dict[str, tuple[KeyRecord, Operation | None]] = field(default_factory=dict)
 
 
 class World:
@@ -120,7 +125,7 @@ class World:
         sent_as = self.policy.keys.sent_as[way]
         if sent_as.carrier == "query":
             return ()
-        return ((_text(sent_as.name), _fill(sent_as.template, credential)),)
+        return ((_text(sent_as.name), fill(sent_as.template, credential)),)
 
     def request(  # noqa: PLR0913  a request has as many parts
         self,
@@ -245,13 +250,50 @@ class World:
             found = find_id(made.json(), step.parameter) if made.succeeded else None
             if found is not None:
                 planted = canary if self.settings.sampler.carries(step.creator) else None
+                self._remember(planted, made, step.reader)
                 return found, planted, found.encode() not in self.settings.sampler.body(step.creator, canary)
+        if step.producer is not None and self._may_call(step.producer[0]):
+            found, planted = yield from self._produced(step, parent)
+            if found is not None:
+                return found, planted, True
         if step.lister is not None and self._may_call(step.lister):
             listed = yield from self._as_owner(step.lister, parent, None)
             found = find_id(listed.json(), step.parameter) if listed.succeeded else None
             if found is not None:
                 return found, None, False
         return step.example, None, False
+
+    def _produced(self, step: Step, parent: Item) -> Asking[tuple[str | None, str | None]]:
+        """Make an object by the way; its name, if it is a new one each time, and its canary, if its reader shows that.
+
+        What an operation names in its response may have been there before, and others may need it: so the first time
+        in a run it is called twice.
+        """
+        assert step.producer is not None  # noqa: S101  it is what the step is asked for
+        producer, name = step.producer
+        canary = self.canary()
+        made = yield from self._as_owner(producer, parent, canary)
+        found = find_field(made.json(), name) if made.succeeded else None
+        if found is None:
+            return None, None
+        if producer.id not in self.settings.makes:
+            again = yield from self._as_owner(producer, parent, self.canary())
+            fresh = again.succeeded and find_field(again.json(), name) not in {None, found}
+            shown = False
+            if step.reader is not None and self._may_call(step.reader):
+                item = replace(parent, parameters={**parent.parameters, step.parameter: found})
+                seen = yield from self._as_owner(step.reader, item, None)
+                shown = seen.succeeded and canary.encode() in seen.body
+            self.settings.makes[producer.id] = (fresh, shown)
+        fresh, shown = self.settings.makes[producer.id]
+        planted = canary if shown else None
+        self._remember(planted, made, step.reader)
+        return (found if fresh else None), planted
+
+    def _remember(self, canary: str | None, made: Exchange, reader: Operation | None) -> None:
+        record = self.expect(made.probe).facts.key
+        if canary is not None and isinstance(record, KeyRecord):
+            self.settings.planted[canary] = (record, reader)
 
     def _may_call(self, operation: Operation) -> bool:
         return operation in self.operations and self.access.strongest(operation, self.environment) is not None
@@ -269,19 +311,17 @@ class World:
 
     def snapshot(self, operation: Operation, item: Item, method: str | None = None) -> Asking[Snapshot]:
         """Read what the operation would change, with a key of the owner; a method that only reads changes nothing."""
-        reader = self.resources.reader(operation)
+        listing = self.resources.listing(operation)
+        reader = self.resources.reader(operation) if listing is None else listing.lister
         if reader is None or not self._may_call(reader) or (method or operation.method) in SAFE:
             return Snapshot(reader=None)
         key = yield from self.key(reader, organisation=item.organisation, environment=item.environment)
         probe = self.request(reader, key, item, purpose=Purpose.EFFECT, label="reads the effect")
         exchange: Exchange = yield probe
-        return Snapshot(
-            reader=reader.label,
-            own=item.own and bool(self.resources.steps(reader)),
-            status=exchange.status,
-            content=_content(exchange),
-            answered=exchange.succeeded,
-        )
+        if listing is not None:
+            parameter = listing.parameter
+            return listed(reader.label, exchange, parameter, item.parameters[parameter], own=item.own)
+        return alone(reader.label, exchange, own=item.own and bool(self.resources.steps(reader)))
 
     def took_effect(
         self, operation: Operation, item: Item, looks: tuple[Snapshot, Snapshot], canary: str | None, method: str
@@ -341,47 +381,25 @@ class World:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """What a reader shows at one moment."""
+class Victim:
+    """An object that probes try to reach, with the last look at it, if there was one."""
 
-    #: Label of the reading operation; None: there is none, so a denial is judged by its answer alone.
-    reader: str | None
-    #: True: it shows an object that was made for this case, so that any change of it is ours.
-    own: bool = False
-    status: int = 0
-    content: str = ""
-    answered: bool = False
-
-    def changed(self, later: Snapshot, canary: str | None = None) -> bool:
-        """Tell whether a request took effect between this look and a later one.
-
-        An object of the case's own changed if anything of it did. What others may change too, a list or an object that
-        was only found, shows the effect by the canary that the request carried, and by nothing else.
-        """
-        if self.reader is None or not self.answered:
-            return False
-        if canary is not None and canary in later.content and canary not in self.content:
-            return True
-        return self.own and later.status < SERVER_ERROR and (later.status, later.content) != (self.status, self.content)
-
-
-def _content(exchange: Exchange) -> str:
-    value = exchange.json()
-    return exchange.body.decode("latin-1") if value is None else json.dumps(value, sort_keys=True)
+    item: Item
+    look: Snapshot | None = None
 
 
 def _text(text: str) -> Parts:
     return (text.encode("latin-1"),)
 
 
-def _fill(template: str, credential: Credential) -> Parts:
+def fill(template: str, credential: Credential) -> Parts:
     """Put a key where `<key>` stands; `base64(<key>:)` encodes it first."""
     before, _, after = template.partition("<key>")
     if before.endswith("base64("):
         suffix, _, rest = after.partition(")")
         encoded = replace(credential, transforms=(*credential.transforms, ("base64", suffix)))
-        return tuple(p for p in (before.removesuffix("base64(").encode(), encoded, rest.encode()) if p != b"")
-    return tuple(p for p in (before.encode(), credential, after.encode()) if p != b"")
+        before, after, credential = before.removesuffix("base64("), rest, encoded
+    return tuple(p for p in (before.encode("latin-1"), credential, after.encode("latin-1")) if p != b"")
 
 
 _SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,=:@")

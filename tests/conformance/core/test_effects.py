@@ -3,7 +3,8 @@
 from collections.abc import Generator
 
 import pytest
-from authcontract_conformance.world._world import Item, Snapshot
+from authcontract_conformance.world._snapshot import Snapshot
+from authcontract_conformance.world._world import Item
 from conversations import Conversation
 
 ITEM = Item(parameters={"id": "lead_1"}, own=True)
@@ -50,3 +51,34 @@ def _value(steps: Generator[object, object, bool]) -> bool:
             next(steps)
         except StopIteration as ended:
             return bool(ended.value)
+
+
+def _row(names: tuple[str, ...], content: str, name: str = "ours") -> Snapshot:
+    behind = frozenset(names[names.index(name) + 1 :]) if name in names else frozenset()
+    found = content if name in names else ""
+    return Snapshot(
+        reader="GET /leads", own=True, content=found, answered=True, behind=behind, members=frozenset(names)
+    )
+
+
+#: The list before and after, what it says of the object before and after -> whether something was done to it.
+LISTED: dict[str, tuple[str, str, str, str, bool]] = {
+    "nothing": ("ours a", "ours a", "x", "x", False),
+    "changed": ("ours a", "ours a", "x", "y", True),
+    "gone": ("ours a", "a", "x", "", True),
+    "gone, and it was the only one": ("ours", "", "x", "", True),
+    "gone while another came": ("ours a", "new a", "x", "", True),
+    "pushed off the page by another": ("a ours", "new a", "x", "", False),
+    "never there": ("a", "a b", "", "", False),
+}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "first", "second", "done"), LISTED.values(), ids=[name.replace(" ", "-") for name in LISTED]
+)
+def test_a_list_shows_what_was_done_to_one_of_its_members(
+    before: str, after: str, first: str, second: str, done: object
+) -> None:
+    """What the end of a page hides was not deleted."""
+    looks = _row(tuple(before.split()), first), _row(tuple(after.split()), second)
+    assert looks[0].changed(looks[1]) is done

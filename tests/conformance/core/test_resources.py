@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from authcontract_conformance.world._resources import Resources, find_id
+from authcontract_conformance.world._resources import Resources, Step, find_field, find_id, members
 from authcontract_policy import Operation
 from conversations import contract
 
@@ -18,18 +18,22 @@ def operation(name: str, identity: str) -> Operation:
     return found
 
 
-#: Contract and operation -> what makes, shows and lists the object; one row for each path parameter.
+def _producer(step: Step) -> Operation | None:
+    return None if step.producer is None else step.producer[0]
+
+
+#: Contract and operation -> what makes it, makes it by the way, shows and lists it; a row for each path parameter.
 STEPS: dict[str, tuple[str, ...]] = {
     "synaptiq listLeads": (),
-    "synaptiq getLead": ("/leads createLead getLead listLeads",),
-    "synaptiq deleteLead": ("/leads createLead getLead listLeads",),
-    "synaptiq triggerWorkflow": ("/workflows - - -",),
-    "synaptiq deleteWebhook": ("/webhooks createWebhook - listWebhooks",),
-    "synaptiq rotateKey": ("/keys createKey - listKeys",),
-    "synaptiq getConversation": ("/conversations - getConversation listConversations",),
-    "harbour buyLabel": ("/shipments createShipment getShipment listShipments",),
-    "harbour disputeInvoice": ("/invoices - getInvoice listInvoices",),
-    "roles updateProject": ("/projects createProject getProject listProjects",),
+    "synaptiq getLead": ("/leads createLead - getLead listLeads",),
+    "synaptiq deleteLead": ("/leads createLead - getLead listLeads",),
+    "synaptiq triggerWorkflow": ("/workflows - - - -",),
+    "synaptiq deleteWebhook": ("/webhooks createWebhook - - listWebhooks",),
+    "synaptiq rotateKey": ("/keys createKey - - listKeys",),
+    "synaptiq getConversation": ("/conversations - sendChatMessage getConversation listConversations",),
+    "harbour buyLabel": ("/shipments createShipment - getShipment listShipments",),
+    "harbour disputeInvoice": ("/invoices - - getInvoice listInvoices",),
+    "roles updateProject": ("/projects createProject - getProject listProjects",),
 }
 
 
@@ -37,7 +41,12 @@ STEPS: dict[str, tuple[str, ...]] = {
 def test_how_an_object_is_come_by(row: str) -> None:
     name, identity = row.split()
     found = tuple(
-        " ".join([step.collection, *(op.id if op else "-" for op in (step.creator, step.reader, step.lister))])
+        " ".join(
+            [
+                step.collection,
+                *(op.id if op else "-" for op in (step.creator, _producer(step), step.reader, step.lister)),
+            ]
+        )
         for step in resources(name).steps(operation(name, identity))
     )
     assert found == STEPS[row]
@@ -49,7 +58,7 @@ READERS = {
     "synaptiq updateLead": "getLead",
     "synaptiq deleteLead": "getLead",
     "synaptiq updateOrganization": "getOrganization",
-    "synaptiq sendChatMessage": None,
+    "synaptiq sendChatMessage": "listConversations",
     "synaptiq triggerWorkflow": None,
     "synaptiq deleteWebhook": None,
     "harbour buyLabel": "getShipment",
@@ -88,3 +97,32 @@ IDS: dict[str, tuple[Any, str, str | None]] = {
 @pytest.mark.parametrize(("body", "parameter", "found"), IDS.values(), ids=list(IDS))
 def test_the_name_of_an_object_in_a_response(body: Any, parameter: str, found: str | None) -> None:
     assert find_id(body, parameter) == found
+
+
+#: Contract and operation -> the list that alone shows its object.
+LISTED = {
+    "synaptiq deleteWebhook": "listWebhooks",
+    "synaptiq rotateKey": "listKeys",
+    "roles removeMember": "listMembers",
+}
+
+
+@pytest.mark.parametrize("row", [*LISTED, "synaptiq deleteLead", "synaptiq triggerWorkflow", "synaptiq listLeads"])
+def test_what_cannot_be_read_alone_is_looked_up_in_its_list(row: str) -> None:
+    name, identity = row.split()
+    step = resources(name).listing(operation(name, identity))
+    assert (step.lister.id if step and step.lister else None) == LISTED.get(row)
+
+
+def test_a_field_names_an_object_in_the_answer_or_one_level_below() -> None:
+    assert find_field({"id": "m_1", "conversation_id": "c_1"}, "conversation_id") == "c_1"
+    assert find_field({"message": {"conversation_id": 7}}, "conversation_id") == "7"
+    assert find_field({"conversation_id": None}, "conversation_id") is None
+    assert find_field([{"conversation_id": "c_1"}], "conversation_id") is None
+
+
+def test_the_members_of_a_list_keep_their_order() -> None:
+    rows = [{"id": "b", "x": 1}, {"id": "a"}, 3]
+    assert list(members({"next": None, "data": rows}, "id")) == ["b", "a"]
+    assert members(rows, "id") == members({"data": rows}, "id")
+    assert members("text", "id") == {}
