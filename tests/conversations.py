@@ -6,6 +6,7 @@ the case sees it, so that a test can plant any defect without a server that has 
 
 import asyncio
 import json
+import ssl
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,7 @@ from authcontract_conformance.exchange._exchange import (
     Burst,
     Delivery,
     Exchange,
+    Handshake,
     Key,
     Learn,
     Need,
@@ -37,6 +39,7 @@ from authcontract_conformance.faults import FAULTS
 from authcontract_conformance.oracle._oracle import Oracle
 from authcontract_conformance.oracle._verdict import Judgement, skipped
 from authcontract_conformance.reference import CORRECT, Message, Seams, Server
+from authcontract_conformance.reference._certificate import make_certificate
 from authcontract_conformance.reference._http import Head, read_head
 from authcontract_conformance.reference._http2 import read_fields
 from authcontract_conformance.run._run import at
@@ -240,6 +243,8 @@ class Conversation:
             case Burst(probes=probes, together=together):
                 began = time.monotonic() if together else None
                 return tuple(self.send(probe, began) for probe in probes)
+            case Handshake(version=version):
+                return self._agrees_to(version)
             case Advance(seconds=seconds) | Wait(seconds=seconds):
                 self.server.clock.advance(seconds)
                 return None
@@ -257,6 +262,11 @@ class Conversation:
                     value = value[step]
                 self._keyring.keep(Issued(record, value.encode()))
                 return Key(record, need)
+
+    def _agrees_to(self, version: str) -> bool:
+        context = make_certificate().context()
+        self.server.seams.secure(self.server, context)
+        return bool(context.minimum_version <= ssl.TLSVersion[version.replace(".", "_")])
 
     def _expired(self, need: Need, case: str) -> Key:
         """Rotate a key away and let its grace pass."""

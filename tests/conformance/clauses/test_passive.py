@@ -1,0 +1,81 @@
+"""What clauses that only look say of single responses: the odd ones that are right accuse nobody."""
+
+from typing import TypeAlias
+
+import pytest
+from authcontract_conformance.clauses import catalogue
+from authcontract_conformance.exchange._exchange import Exchange
+from authcontract_conformance.oracle._verdict import Word
+from conversations import Conversation, answer
+
+CANARY = "canary-0123456789abcdef"
+
+
+def said(talk: Conversation, clause: str, exchange: Exchange) -> Word | None:
+    passive = catalogue()[clause].passive
+    assert passive is not None
+    judgement = passive(talk.world(clause), exchange)
+    return None if judgement is None else judgement.word
+
+
+def told(talk: Conversation, status: int, *headers: tuple[str, str], with_key: bool = False) -> Exchange:
+    """Return an answer to the first read of the contract, without a key or with one that may."""
+    world = talk.world()
+    operation = talk.operation("listLeads")
+    probe = world.request(operation, talk.key("listLeads") if with_key else None)
+    body = {"error": {"code": "unauthorized", "message": "No.", "doc_url": "https://x.example"}}
+    return Exchange(
+        number=1,
+        probe=probe,
+        delivery=answer(200).delivery,
+        status=status,
+        headers=headers,
+        body=answer(status, {"data": [CANARY]} if status == 200 else body).body,
+    )
+
+
+WWW, CACHE = "WWW-Authenticate", "Cache-Control"
+Row: TypeAlias = tuple[str, int, tuple[tuple[str, str], ...], bool, Word | None]
+#: clause, status, what the response says, whether a key was sent, and what is said of it.
+ROWS: dict[str, Row] = {
+    "Bearer among others": ("ERR-2", 401, ((WWW, 'Basic realm="a", bearer realm="b"'),), False, Word.PASS),
+    "Bearer on a line of its own": ("ERR-2", 401, ((WWW, "Negotiate"), (WWW, "Bearer")), False, Word.PASS),
+    "a challenge that cannot be read is ERR-1's": ("ERR-2", 401, ((WWW, "<>"),), False, None),
+    "no Bearer": ("ERR-2", 401, ((WWW, "Basic"),), False, Word.FAIL),
+    "a challenge with a 403": ("ERR-2", 403, ((WWW, "Basic"),), False, None),
+    "a scope beside the realm": ("ERR-3", 401, ((WWW, 'Bearer realm="a", scope="b"'),), False, Word.PASS),
+    "a parameter other than realm": ("ERR-3", 401, ((WWW, 'Bearer error="invalid_token"'),), False, Word.PASS),
+    "a realm without quotes": ("ERR-3", 401, ((WWW, "Bearer realm=a"),), False, Word.WARN),
+    "no error without a key": ("ERR-4", 401, ((WWW, 'Bearer realm="a"'),), False, Word.PASS),
+    "an error without a key": ("ERR-4", 401, ((WWW, 'Bearer error="invalid_request"'),), False, Word.WARN),
+    "a type with a charset": ("ERR-7", 401, (("Content-Type", "application/json; charset=utf-8"),), False, Word.PASS),
+    "a type of its own": ("ERR-7", 401, (("Content-Type", "application/vnd.api+json"),), False, Word.PASS),
+    "no type": ("ERR-7", 401, (), False, Word.WARN),
+    "a problem without a status": ("ERR-8", 401, (("Content-Type", "application/problem+json"),), False, Word.PASS),
+    "an empty Allow": ("ERR-10", 405, (("Allow", ""),), False, Word.PASS),
+    "405 without Allow": ("ERR-10", 405, (), False, Word.FAIL),
+    "426 with Upgrade": ("ERR-12", 426, (("Upgrade", "TLS/1.2, HTTP/1.1"),), False, Word.PASS),
+    "private is enough": ("CACHE-1", 200, ((CACHE, "private, max-age=60"),), True, Word.PASS),
+    "nothing said to caches": ("CACHE-1", 200, (), True, Word.PASS),
+    "public and no-store": ("CACHE-1", 200, ((CACHE, "public, no-store"),), True, Word.PASS),
+    "public": ("CACHE-1", 200, ((CACHE, "Public, max-age=60"),), True, Word.FAIL),
+    "a lifetime for shared caches": ("CACHE-1", 200, ((CACHE, 's-maxage="60"'),), True, Word.FAIL),
+    "no lifetime for shared caches": ("CACHE-1", 200, ((CACHE, "s-maxage=0"),), True, Word.PASS),
+    "must-revalidate with a lifetime": ("CACHE-1", 200, ((CACHE, "must-revalidate, max-age=9"),), True, Word.WARN),
+    "data that no key asked for": ("CACHE-1", 200, ((CACHE, "public"),), False, None),
+    "private and no-cache": ("CACHE-2", 200, ((CACHE, "private, no-cache"),), True, Word.PASS),
+    "private alone": ("CACHE-2", 200, ((CACHE, "private"),), True, Word.WARN),
+    "a refusal that is kept": ("CACHE-3", 401, ((CACHE, "max-age=5"),), False, Word.WARN),
+    "a refusal that is kept by nobody": ("CACHE-3", 401, ((CACHE, "no-store, max-age=5"),), False, Word.PASS),
+    "a lifetime that is no number": ("CACHE-3", 401, ((CACHE, "max-age=soon"),), False, Word.PASS),
+    "HSTS of another length": ("TRANS-6", 200, (("Strict-Transport-Security", "max-age=60"),), True, Word.PASS),
+    "HSTS switched off": ("TRANS-6", 200, (("Strict-Transport-Security", "max-age=0"),), True, Word.WARN),
+    "an error of a proxy without HSTS": ("TRANS-6", 404, (), True, Word.PASS),
+}
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_one_response(row: Row) -> None:
+    clause, status, headers, with_key, word = row
+    talk = Conversation("synaptiq", confirmed=True)
+    assert said(talk, clause, told(talk, status, *headers, with_key=with_key)) is word
