@@ -235,7 +235,7 @@ class Conversation:
         except Ended as ended:
             return ended.judgement
 
-    def perform(self, action: Action, case: str = "case") -> Any:
+    def perform(self, action: Action, case: str = "case") -> Any:  # noqa: C901  one line for each action
         """Do what a case asks for, as the driver does it."""
         match action:
             case Probe():
