@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ._shared import COULD_NOT_RUN, FINDINGS, INTERRUPTED, USAGE, default_policy, is_interactive, load_contract, stop
+from ._shared import (
+    COULD_NOT_RUN,
+    FINDINGS,
+    INTERRUPTED,
+    USAGE,
+    console,
+    default_policy,
+    is_interactive,
+    load_contract,
+    stop,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -24,14 +34,21 @@ if TYPE_CHECKING:
     from authcontract_conformance.run._run import Options, Result
     from authcontract_conformance.run._target import Target
 
+#: Seconds for trying cases in memory; what is not tried by then is estimated from what was.
+PLANNING = 3.0
+
 
 @click.command("verify", short_help="Judge a deployment, clause by clause.")
 @click.argument("url", required=False)
 @click.option("--policy", metavar="FILE", help="The policy; by default policy/synaptiq.yaml or policy.yaml here.")
 @click.option("--spec", metavar="FILE", help="The specification; by default the one that the policy names.")
 @click.option("--target", metavar="FILE", help="The target file: keys, plaintext address, trust.")
-@click.option("--only", multiple=True, metavar="CLAUSE", help="Judge this clause only; may be repeated.")
-@click.option("--skip", multiple=True, metavar="CLAUSE", help="Leave this clause out; may be repeated.")
+@click.option(
+    "--only", multiple=True, metavar="CLAUSES", help="Judge these only: ids, families (AUTH), globs (LIFE-*)."
+)
+@click.option("--skip", multiple=True, metavar="CLAUSES", help="Leave these out; as --only.")
+@click.option("--level", type=click.Choice(["must", "should", "unspec"]), help="Judge what binds so, or stronger.")
+@click.option("--plan", is_flag=True, help="Say what would be sent, and send nothing.")
 @click.option("--seed", default=1, show_default=True, help="Reproduces what is generated.")
 @click.option("--fault", metavar="NAME", help="Plant a fault in the embedded reference server.")
 @click.option("--no-fuzz", is_flag=True, help="Leave out what Schemathesis and Hypothesis generate.")
@@ -47,6 +64,7 @@ def command(
     target: str | None,
     only: tuple[str, ...],
     skip: tuple[str, ...],
+    level: str | None,
     seed: int,
     fault: str | None,
     max_requests: int | None,
@@ -56,6 +74,7 @@ def command(
     format_: str,
     *,
     no_fuzz: bool,
+    plan: bool,
 ) -> None:
     """Judge a deployment by its documentation: every clause, with the evidence and a replay for every failure.
 
@@ -64,14 +83,13 @@ def command(
     from authcontract_conformance.driver._driver import Budget
     from authcontract_conformance.run._run import Options
 
+    chosen = _chosen(only, skip, level)
     loaded = load_contract(policy or default_policy(), spec)
-    _check_clauses((*only, *skip))
     place = Path(log) if log else Path("authcontract-runs") / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S.%f}.ndjson"
     again = f"authcontract replay {place} {{finding}}" if url or target else _again(policy, fault, seed)
     options = Options(
         seed=seed,
-        only=frozenset(only),
-        skip=frozenset(skip),
+        only=chosen,
         server=("--fault", fault) if fault else (),
         timeout=timeout,
         budget=Budget(requests=max_requests, seconds=max_time),
@@ -79,7 +97,11 @@ def command(
         command=tuple(sys.argv[1:]),
         replay=again,
     )
-    result = _judge(loaded, _target(loaded, url, target), options, place, format_)
+    judged = _target(loaded, url, target)
+    if plan:
+        _plan(loaded, judged, options, policy or default_policy(), format_)
+        return
+    result = _judge(loaded, judged, options, place, format_)
     if result.interrupted:
         raise click.exceptions.Exit(INTERRUPTED)
     from authcontract_conformance.oracle._verdict import EXIT_CODES
@@ -99,16 +121,31 @@ def _again(policy: str | None, fault: str | None, seed: int) -> str:
     return " ".join([*parts, f"--seed {seed}", "--only {clause}"])
 
 
-def _check_clauses(names: tuple[str, ...]) -> None:
-    from authcontract_conformance.clauses import catalogue
+def _chosen(only: tuple[str, ...], skip: tuple[str, ...], level: str | None) -> frozenset[str]:
+    """Return the clauses that were asked for; nothing where nothing was asked."""
+    from authcontract_conformance.run._selection import SelectionError, selected
 
-    for name in names:
-        if name not in catalogue():
-            import difflib
+    if not (only or skip or level):
+        return frozenset()
+    try:
+        return frozenset(clause.id for clause in selected(only, skip, level))
+    except SelectionError as error:
+        stop(f"{error}; `authcontract explain` lists the clauses", USAGE)
 
-            near = difflib.get_close_matches(name.upper(), catalogue(), n=1)
-            hint = f"; did you mean `{near[0]}`?" if near else ""
-            stop(f"there is no clause `{name}`{hint} `authcontract explain` lists them", USAGE)
+
+def _plan(loaded: Loaded, target: Target | None, options: Options, policy: str, format_: str) -> None:
+    """Print what would be sent."""
+    from authcontract_conformance.reports._plan import as_json, as_text
+    from authcontract_conformance.run._plan import SetupError, plan
+
+    try:
+        found = plan(loaded, target, options, within=PLANNING)
+    except SetupError as error:
+        stop(str(error), COULD_NOT_RUN)
+    if format_ == "json":
+        click.echo(json.dumps(as_json(found), ensure_ascii=False))
+    else:
+        console().print(as_text(found, policy))
 
 
 def _target(loaded: Loaded, url: str | None, file: str | None) -> Target | None:
