@@ -52,7 +52,7 @@ def command(
     try:
         clauses = matching(only)
     except SelectionError as error:
-        stop(f"{error}; `authcontract explain` lists the clauses", USAGE)
+        stop(str(error), USAGE)
     loaded = load_contract(policy or default_policy(), spec)
     planned = plan(loaded, faults, only=clauses, correct=not names)
     text = format_ == "text"

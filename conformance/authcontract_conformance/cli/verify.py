@@ -6,9 +6,10 @@ import asyncio
 import json
 import signal
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import click
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from authcontract_policy import Loaded
+    from rich.console import Console
 
     from authcontract_conformance._events import Event
     from authcontract_conformance.run._run import Options, Result
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 
 #: Seconds for trying cases in memory; what is not tried by then is estimated from what was.
 PLANNING = 3.0
+#: The same before a run, and for how much longer it is waited for. More operations than these are not glanced at.
+GLANCE, PATIENCE, CHEAP = 0.15, 0.2, 100
 
 
 @click.command("verify", short_help="Judge a deployment, clause by clause.")
@@ -130,7 +134,7 @@ def _chosen(only: tuple[str, ...], skip: tuple[str, ...], level: str | None) -> 
     try:
         return frozenset(clause.id for clause in selected(only, skip, level))
     except SelectionError as error:
-        stop(f"{error}; `authcontract explain` lists the clauses", USAGE)
+        stop(str(error), USAGE)
 
 
 def _plan(loaded: Loaded, target: Target | None, options: Options, policy: str, format_: str) -> None:
@@ -183,6 +187,8 @@ def _judge(loaded: Loaded, target: Target | None, options: Options, log: Path, f
                 out, err = Console(highlight=False), Console(stderr=True, highlight=False)
                 sinks.append(stack.enter_context(Terminal(out, err, progress=is_interactive())))
 
+                sinks.append(_Foreseen(loaded, target, options, out))
+
             def emit(event: Event) -> None:
                 for sink in sinks:
                     sink(event)
@@ -198,6 +204,38 @@ def _judge(loaded: Loaded, target: Target | None, options: Options, log: Path, f
     else:
         click.echo(f"Log: {log}", err=True)
     return result
+
+
+class _Foreseen:
+    """Says at the start of a run about how long it takes, if that is known by then; a run waits for it hardly at all.
+
+    It is estimated while the embedded server starts, or while nothing else could be done yet.
+    """
+
+    def __init__(self, loaded: Loaded, target: Target | None, options: Options, out: Console) -> None:
+        self._out = out
+        self._sentence = ""
+        self._thread = Thread(target=self._look, args=(loaded, target, options), daemon=True)
+        if loaded.specification is not None and len(loaded.specification.operations) <= CHEAP:
+            self._thread.start()
+
+    def _look(self, loaded: Loaded, target: Target | None, options: Options) -> None:
+        from authcontract_conformance.reports._plan import in_one_sentence
+        from authcontract_conformance.run._plan import plan
+
+        with suppress(Exception):  # whatever is wrong, the run itself will say
+            found = plan(loaded, target, options, within=GLANCE)
+            self._sentence = in_one_sentence(found.requests, found.waiting, found.seconds)
+
+    def __call__(self, event: Event) -> None:
+        """Say it below the heading."""
+        from authcontract_conformance._events import RunStarted
+
+        if not isinstance(event, RunStarted) or self._thread.ident is None:
+            return
+        self._thread.join(PATIENCE)
+        if self._sentence:
+            self._out.print(self._sentence, style="dim")
 
 
 async def _interruptible(run: Coroutine[None, None, Result]) -> Result:

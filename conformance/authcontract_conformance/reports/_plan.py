@@ -107,7 +107,8 @@ def _silent(clauses: Iterable[ClausePlan]) -> RenderableType:
     reasons: dict[str, list[str]] = {}
     for clause in clauses:
         if not clause.total:
-            reasons.setdefault(clause.reason or "looks at what the others receive", []).append(clause.clause)
+            nothing = "sends nothing of its own" if clause.cases else "looks at what the others receive"
+            reasons.setdefault(clause.reason or nothing, []).append(clause.clause)
     text = Text(style="dim")
     for reason, names in reasons.items():
         text.append(f"\n– {', '.join(names)}: {reason}")

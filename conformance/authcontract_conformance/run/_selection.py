@@ -29,9 +29,10 @@ class SelectionError(ValueError):
         self.near = near
 
     def __str__(self) -> str:
-        """Return the sentence, with what was probably meant."""
-        hint = f"; did you mean {' or '.join(f'`{name}`' for name in self.near)}?" if self.near else ""
-        return f"{self.args[0]}{hint}"
+        """Return the sentence, with what was probably meant and where to look."""
+        *names, last = (f"`{name}`" for name in self.near) if self.near else ("",)
+        meant = f"did you mean {' or '.join([', '.join(names), last] if names else [last])}? " if last else ""
+        return f"{self.args[0]}; {meant}`authcontract explain` lists the clauses"
 
 
 def family(clause: str) -> str:
