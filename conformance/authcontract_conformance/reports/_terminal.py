@@ -24,6 +24,7 @@ from authcontract_conformance._events import (
     Trouble,
     Waiting,
 )
+from authcontract_conformance.reports._coverage import cost
 
 #: Word -> glyph and colour; the word always stands beside the glyph.
 LOOKS: Mapping[str, tuple[str, str]] = {
@@ -109,6 +110,9 @@ class Terminal:
         if self._bar:
             self._bar.stop()
         self._out.print(clause_table(self._clauses))
+        missing = cost(self._clauses)
+        if missing:
+            self._out.print(missing)
         self._out.print(_closing(event, self._clauses))
 
     def _wait(self, seconds: float, reason: str) -> None:
@@ -156,7 +160,8 @@ def clause_table(clauses: list[ClauseJudged]) -> RenderableType:
         glyph, style = LOOKS[clause.word]
         word = clause.word if clause.applicable else "not applicable"
         text = Text(clause.promise)
-        if clause.reason and clause.word != "pass":
+        # What the target lacks is said once, below, with all that it costs.
+        if clause.reason and clause.word != "pass" and not (clause.word == "skipped" and clause.missing):
             text.append(f"\n{clause.reason}", style="dim italic")
         table.add_row(
             Text(f"{glyph} {word}" if clause.applicable else word, style=style if clause.applicable else "dim"),
