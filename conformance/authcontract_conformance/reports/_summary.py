@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from authcontract_conformance.oracle._verdict import Word
 from authcontract_conformance.run._run import Result
 
 
@@ -14,6 +15,7 @@ def summary(result: Result) -> dict[str, Any]:
         "verdict": result.verdict.value,
         "counts": dict(result.counts),
         "clauses": {verdict.clause: verdict.word.value for verdict in result.clauses},
+        "missing": _missing(result),
         "findings": [asdict(finding) for finding in result.findings],
         "requests": result.requests,
         "seconds": result.seconds,
@@ -24,3 +26,13 @@ def summary(result: Result) -> dict[str, Any]:
         "stopped": result.stopped,
         "interrupted": result.interrupted,
     }
+
+
+def _missing(result: Result) -> dict[str, list[str]]:
+    """Return each capability that the target lacks with the clauses that were skipped for it."""
+    found: dict[str, list[str]] = {}
+    for verdict in result.clauses:
+        if verdict.word is Word.SKIPPED and verdict.applicable:
+            for capability in verdict.missing:
+                found.setdefault(capability, []).append(verdict.clause)
+    return found
