@@ -20,7 +20,8 @@ from authcontract_conformance.oracle._verdict import (
     unspecified,
     worst,
 )
-from authcontract_conformance.world._world import SAFE, Asking, Ended, Item, World
+from authcontract_conformance.world._snapshot import Snapshot
+from authcontract_conformance.world._world import SAFE, Asking, Ended, Item, Victim, World
 
 
 def protected(world: World) -> tuple[Operation, ...]:
@@ -145,6 +146,30 @@ def bypasses(
     return (yield from _all_on_one(world, operation, attempts, quiet, alone, method, environment))
 
 
+def trials(
+    world: World,
+    operation: Operation,
+    attempts: Sequence[Attempt],
+    judge: Callable[[Exchange, str | None], Judgement],
+    *,
+    method: str,
+) -> Asking[Judgement]:
+    """Send probes on one victim and let `judge` say what an answer means; see `denials`.
+
+    It is called with what shows that the probe was carried out, or None where nothing does. `method` is the one whose
+    effect is looked for.
+    """
+
+    def quiet(exchange: Exchange, _item: Item, _proof: Exchange) -> bool:
+        return judge(exchange, None).word is Word.PASS
+
+    def alone(item: Item, probe: Probe) -> Asking[Judgement]:
+        seen = yield from _watched(world, operation, item, (probe,), method)
+        return judge(seen.exchanges[0], seen.reader if seen.done else None)
+
+    return (yield from _all_on_one(world, operation, attempts, quiet, alone, method, None))
+
+
 def _all_on_one(  # noqa: PLR0913  what is tried, and how it is judged together and alone
     world: World,
     operation: Operation,
@@ -154,16 +179,27 @@ def _all_on_one(  # noqa: PLR0913  what is tried, and how it is judged together 
     method: str | None,
     environment: str | None,
 ) -> Asking[Judgement]:
-    item = yield from world.item(operation, environment=environment)
-    proof = yield from world.proof(operation, item)
+    kept = _take(world, operation, environment)
+    item = kept.item if kept is not None else (yield from world.item(operation, environment=environment))
+    # What only reads is proved first, so that a cache has what it must not show; a change is proved on the victim
+    # itself once it withstood, which shows that this very request would have worked.
+    proof = _known(world, operation, item)
+    proved = proof is not None
+    if proof is None and operation.method in SAFE:
+        proof = yield from world.proof(operation, item)
     probes = tuple(attempt(item) for attempt in attempts)
     watched = method or next((m for p in probes if (m := p.method.decode("latin-1")) not in SAFE), operation.method)
-    seen = yield from _watched(world, operation, item, probes, watched)
+    seen = yield from _watched(world, operation, item, probes, watched, None if kept is None else kept.look)
+    if proof is None:
+        fresh = (yield from world.another(operation, item)) if seen.done else item
+        proof = yield from world.control(operation, fresh)
     suspects = [
         attempt
         for attempt, exchange in zip(attempts, seen.exchanges, strict=True)
         if seen.done or not proof.succeeded or not quiet(exchange, item, proof)
     ]
+    if not suspects and (proved or operation.method in SAFE):
+        _give_back(world, operation, environment, Victim(item=item, look=seen.after))
     judged: list[tuple[str, Judgement]] = []
     for attempt in suspects:
         own = yield from world.item(operation, environment=environment)
@@ -172,10 +208,62 @@ def _all_on_one(  # noqa: PLR0913  what is tried, and how it is judged together 
     if seen.done and not any(judgement.word in (Word.FAIL, Word.UNSPECIFIED) for _, judgement in judged):
         together = f"{seen.reader} shows a change after {len(probes)} requests together, and after none of them alone"
         return inconclusive(together)
-    return _summed(judged, len(probes))
+    return summed(judged, len(probes))
 
 
-def _summed(judged: Sequence[tuple[str, Judgement]], tried: int) -> Judgement:
+def _sort(world: World, operation: Operation, environment: str | None) -> tuple[object, ...]:
+    """Return what an operation works on: its victims will do for every other operation on the same sort of object."""
+    resources = world.resources
+    listing, reader = resources.listing(operation), resources.reader(operation)
+    shown_by = reader if listing is None else listing.lister
+    place = tuple(step.collection for step in resources.steps(operation)) or operation.path
+    return place, None if shown_by is None else shown_by.id, environment or world.environment
+
+
+def _take(world: World, operation: Operation, environment: str | None) -> Victim | None:
+    """Take a victim that others tried to reach in vain, so that nobody else has it meanwhile.
+
+    The last look at it stands for the first one of whoever takes it. Should it have changed by itself since, then all
+    who tried are suspicious, and each is judged on an object that nobody had before.
+    """
+    kept = world.settings.untouched.get(_sort(world, operation, environment))
+    return kept.pop() if kept else None
+
+
+def _give_back(world: World, operation: Operation, environment: str | None, victim: Victim) -> None:
+    if victim.item.own:
+        world.settings.untouched.setdefault(_sort(world, operation, environment), []).append(victim)
+
+
+def glance(world: World, operation: Operation, together: Attempt, alone: Sequence[Attempt]) -> Asking[Judgement]:
+    """Send one request that tries many things at once, and look closely only if it is not plainly refused.
+
+    It costs a request for each operation, so that a route with a habit of its own is found. Nobody looks for an effect
+    behind the refusal that the contract computes; whoever promises that there is none must use `denials`.
+    """
+    kept = _take(world, operation, None)
+    nobody = Item(parameters={}, environment=world.environment)
+    proof = _known(world, operation, nobody)
+    if kept is not None:
+        item = kept.item
+    elif proof is not None:
+        item = nobody
+    else:
+        item = yield from world.item(operation)
+    if proof is None:
+        proof = yield from world.proof(operation, item)
+    exchange: Exchange = yield together(item)
+    if proof.succeeded and _refused(exchange, item, world.expect(exchange.probe)):
+        _give_back(world, operation, None, Victim(item=item, look=None if kept is None else kept.look))
+        return PASSED
+    judged = yield from bypasses(world, operation, (together,))
+    if judged.word is not Word.FAIL:
+        return judged
+    split = yield from bypasses(world, operation, alone)
+    return split if split.word is Word.FAIL else judged
+
+
+def summed(judged: Sequence[tuple[str, Judgement]], tried: int) -> Judgement:
     """Return the worst judgement; where several are as bad, its reason names them."""
     if not judged:
         return PASSED
@@ -199,19 +287,39 @@ class _Seen:
     exchanges: tuple[Exchange, ...]
     done: bool
     reader: str | None
+    after: Snapshot
 
 
-def _watched(world: World, operation: Operation, item: Item, probes: tuple[Probe, ...], method: str) -> Asking[_Seen]:
-    """Send probes between two looks at the victim."""
-    before = yield from world.snapshot(operation, item, method)
+def _watched(  # noqa: PLR0913  the victim, what is tried on it, and what is known of it
+    world: World,
+    operation: Operation,
+    item: Item,
+    probes: tuple[Probe, ...],
+    method: str,
+    before: Snapshot | None = None,
+) -> Asking[_Seen]:
+    """Send probes between two looks at the victim.
+
+    What is not the case's own shows an effect by a probe's canary and by nothing else: nobody looks at it before, and
+    nobody at all where no probe carries one.
+    """
+    canaries = [probe.canary for probe in probes if probe.canary is not None]
+    nothing = Snapshot(reader=None)
+    if item.own and (before is None or before.reader is None or method in SAFE):
+        before = yield from world.snapshot(operation, item, method)
     exchanges: list[Exchange] = []
     for probe in probes:
         exchanges.append((yield probe))  # noqa: PERF401  a comprehension cannot yield
-    after = yield from world.snapshot(operation, item, method)
-    canaries = [probe.canary for probe in probes if probe.canary is not None]
-    canary = next((c for c in canaries if c in after.content and c not in before.content), None)
-    done = yield from world.took_effect(operation, item, (before, after), canary, method)
-    return _Seen(tuple(exchanges), done, before.reader)
+    after = (yield from world.snapshot(operation, item, method)) if item.own or canaries else nothing
+    first = before if item.own and before is not None else replace(after, own=False, content="")
+    canary = next((c for c in canaries if c in after.content and c not in first.content), None)
+    done = yield from world.took_effect(operation, item, (first, after), canary, method)
+    return _Seen(tuple(exchanges), done, after.reader, after)
+
+
+def _known(world: World, operation: Operation, item: Item) -> Exchange | None:
+    """Return a canonical request of this run that was served, if there was one."""
+    return world.settings.proven.get((operation.id, item.environment, world.protocol))
 
 
 def _refused(exchange: Exchange, item: Item, expectation: Expectation) -> bool:
