@@ -159,6 +159,29 @@ class ClauseJudged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SilenceJudged:
+    """What the target does on a point on which the documentation is silent."""
+
+    event: ClassVar[str] = "silence"
+    silence: str
+    #: What the policy says.
+    answer: str
+    confirmed: bool
+    #: as assumed, otherwise, inconsistent, not seen, not shown.
+    state: str
+    #: What was seen instead, or why nothing was.
+    seen: str
+    #: Which of the answers that the policy accepts too it was, counted from 1; None: none of them.
+    otherwise: int | None
+    #: How many of those there are.
+    others: int
+    #: How many responses show it, or cases of the clauses that do.
+    responses: int
+    #: Number of an exchange that shows it.
+    exchange: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
     """Something that is our own defect, or that ended the run early."""
 
@@ -181,7 +204,16 @@ class RunFinished:
 
 
 Event: TypeAlias = (
-    RunStarted | PhaseStarted | Waiting | ExchangeSeen | CaseJudged | Found | ClauseJudged | Trouble | RunFinished
+    RunStarted
+    | PhaseStarted
+    | Waiting
+    | ExchangeSeen
+    | CaseJudged
+    | Found
+    | ClauseJudged
+    | SilenceJudged
+    | Trouble
+    | RunFinished
 )
 
 

@@ -17,6 +17,7 @@ def summary(result: Result) -> dict[str, Any]:
         "clauses": {verdict.clause: verdict.word.value for verdict in result.clauses},
         "missing": _missing(result),
         "findings": [asdict(finding) for finding in result.findings],
+        "silences": [asdict(silence) for silence in result.silences],
         "requests": result.requests,
         "seconds": result.seconds,
         "seed": result.seed,

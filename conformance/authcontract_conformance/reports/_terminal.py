@@ -21,10 +21,12 @@ from authcontract_conformance._events import (
     PolicyLine,
     RunFinished,
     RunStarted,
+    SilenceJudged,
     Trouble,
     Waiting,
 )
 from authcontract_conformance.reports._coverage import cost
+from authcontract_conformance.reports._silences import silences
 
 #: Word -> glyph and colour; the word always stands beside the glyph.
 LOOKS: Mapping[str, tuple[str, str]] = {
@@ -50,10 +52,13 @@ SHOWN = 12
 class Terminal:
     """Prints a run to a console, with a bar where a person watches."""
 
-    def __init__(self, out: Console, err: Console, *, progress: bool) -> None:
+    def __init__(self, out: Console, err: Console, *, progress: bool, every_silence: bool = False) -> None:
         self._out = out
         self._err = err
         self._clauses: list[ClauseJudged] = []
+        self._silences: list[SilenceJudged] = []
+        #: True: also those that the target answers as assumed.
+        self._every_silence = every_silence
         #: Clauses of which a finding was shown in full; the next ones of the same clause take two lines.
         self._shown: set[str] = set()
         self._done = self._cases = 0
@@ -92,6 +97,8 @@ class Terminal:
                 self._shown.add(event.clause)
             case ClauseJudged():
                 self._clauses.append(event)
+            case SilenceJudged():
+                self._silences.append(event)
             case Trouble(where=where, what=what):
                 self._out.print(Text(f"! {where}: {what}", style="yellow"))
             case RunFinished():
@@ -113,6 +120,8 @@ class Terminal:
         missing = cost(self._clauses)
         if missing:
             self._out.print(missing)
+        if self._silences:
+            self._out.print(silences(self._silences, every=self._every_silence))
         self._out.print(_closing(event, self._clauses))
 
     def _wait(self, seconds: float, reason: str) -> None:

@@ -24,6 +24,7 @@ from authcontract_conformance._events import (
     PhaseStarted,
     RunFinished,
     RunStarted,
+    SilenceJudged,
     Trouble,
 )
 from authcontract_conformance.clauses import catalogue
@@ -35,9 +36,11 @@ from authcontract_conformance.driver._keys import DeclaredKeys, Keyring
 from authcontract_conformance.driver._launch import Announcement
 from authcontract_conformance.exchange._vault import Vault
 from authcontract_conformance.oracle._oracle import Oracle
+from authcontract_conformance.oracle._silences import Silences
 from authcontract_conformance.oracle._verdict import ClauseVerdict, RunVerdict, Word, run_verdict, skipped, worst
 from authcontract_conformance.run._calibration import calibration
 from authcontract_conformance.run._connection import Connected, connect
+from authcontract_conformance.run._silences import ledger, onlooker
 from authcontract_conformance.run._target import Target
 from authcontract_conformance.samples._sample import Sampler
 from authcontract_conformance.world._access import Access
@@ -83,6 +86,8 @@ class Result:
     counts: Mapping[str, int]
     clauses: tuple[ClauseVerdict, ...]
     findings: tuple[Found, ...]
+    #: What the target does on each point on which the documentation is silent.
+    silences: tuple[SilenceJudged, ...]
     requests: int
     seconds: float
     seed: int
@@ -158,11 +163,15 @@ class Run:
             silence: tuple(self._compile(at(policy, self.connected.urls)) for policy in policies)
             for silence, policies in ({} if self.options.confirmed else alternatives(self.policy)).items()
         }
+        oracle = Oracle(self.contract, others, self.vault)
+        self.silences = Silences(oracle, others, self.vault)
+        if not self.options.confirmed:
+            oracle.listener = self.silences
         declared = self.policy.environments or (None,)
         environments = tuple(e for e in declared if not self.connected.environments or e in self.connected.environments)
         return Settings(
             contract=self.contract,
-            oracle=Oracle(self.contract, others, self.vault),
+            oracle=oracle,
             access=Access(self.contract, self.connected.plans),
             resources=Resources(self.specification),
             sampler=Sampler(self.specification),
@@ -220,7 +229,8 @@ class Run:
         judgement = await calibration(self.driver, World(self.settings, "calibration"))
         if judgement is not None:
             raise SetupError(self.vault.hide_text(judgement))
-        self.driver.look_with(clause for clause in self.clauses if clause.passive)
+        passive = [clause for clause in self.clauses if clause.passive]
+        self.driver.look_with(passive if self.options.confirmed else (*passive, onlooker(self.silences)))
 
     async def prepare(self) -> None:
         """Let keys expire now, before anything depends on the clock."""
@@ -303,6 +313,9 @@ class Run:
                     missing=verdict.missing,
                 )
             )
+        silences = ledger(self.contract, self.silences, verdicts)
+        for silence in silences:
+            self.emit(silence)
         whole = run_verdict(verdicts, self.connected.untested)
         stopped = self.driver.stopped
         if (stopped or interrupted or self.driver.trouble) and whole is RunVerdict.CONFORMANT:
@@ -326,6 +339,7 @@ class Run:
             counts=counts,
             clauses=verdicts,
             findings=tuple(self.findings.found),
+            silences=silences,
             requests=self.driver.requests,
             seconds=seconds,
             seed=self.options.seed,

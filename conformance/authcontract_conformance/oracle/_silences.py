@@ -1,0 +1,161 @@
+"""What the target does on each point on which the documentation is silent, learnt from the responses of a run.
+
+A silence has its assumed answer and perhaps others, each a contract. A response *shows* something where some of these
+contracts would have it and others would not; it then leaves fewer of them. Invariants: a response that all of them
+have, or none, shows nothing; what a response shows is never taken back; when none is left the target answers in two
+ways. A silence without another answer is shown by a response whose deciding line of the policy cites it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeAlias
+
+from authcontract_engine import UNKNOWN, Contract, Decision
+
+from authcontract_conformance.exchange._exchange import Exchange
+from authcontract_conformance.exchange._vault import Vault
+from authcontract_conformance.oracle._oracle import ANYTHING, Expectation, Oracle, conforms, decides_otherwise
+from authcontract_conformance.oracle._promised_headers import Promises
+
+#: 0: as assumed; n: the n-th entry of `otherwise`.
+Answer: TypeAlias = int
+AS_ASSUMED: Final[Answer] = 0
+#: Responses that look alike say the same of every silence: so many of each are looked at, the rest is only counted.
+ALIKE: Final = 2
+_OPEN: Final = replace(ANYTHING, key_state_conflict="unknown")
+
+
+@dataclass(slots=True)
+class Seen:
+    """What the responses of a run say of one silence."""
+
+    #: Answers that every response so far agrees with.
+    left: frozenset[Answer]
+    #: Numbers of the responses that show something.
+    exchanges: set[int] = field(default_factory=set)
+    #: The response that shows most, and the first that contradicts those before it.
+    example: int | None = None
+    contradiction: int | None = None
+
+    def learn(self, answers: frozenset[Answer], exchange: int) -> None:
+        """Take in that a response agrees with these answers only."""
+        self.exchanges.add(exchange)
+        if self.contradiction is not None:
+            return
+        remaining = self.left & answers
+        if not remaining:
+            self.contradiction = exchange
+        if self.example is None or (remaining and remaining != self.left):
+            self.example = exchange
+        self.left = remaining
+
+
+class Silences:
+    """Learns from responses how a target answers the silences of a contract."""
+
+    def __init__(self, oracle: Oracle, alternatives: Mapping[str, tuple[Contract, ...]], vault: Vault) -> None:
+        self._oracle, self._vault, self._contract = oracle, vault, oracle.contract
+        #: Silence -> what stands for each of its answers, the assumed one first.
+        self._answers = {silence: (oracle.contract, *others) for silence, others in alternatives.items()}
+        self._deciding = {
+            silence: contracts
+            for silence, contracts in self._answers.items()
+            if any(decides_otherwise(oracle.contract, other) for other in contracts[1:])
+        }
+        self._promises = Promises(self._answers)
+        self._cited = frozenset(oracle.contract.policy.silences) - frozenset(alternatives)
+        self.seen: dict[str, Seen] = {}
+        #: Clause -> its first request.
+        self.first: dict[str, int] = {}
+        #: What a response looks like -> how many did, and what they say.
+        self._alike: dict[object, tuple[int, Mapping[str, frozenset[Answer]]]] = {}
+
+    def answers(self, silence: str) -> tuple[Contract, ...]:
+        """Return the contracts that stand for the answers of a silence, the assumed one first."""
+        return self._answers.get(silence, (self._contract,))
+
+    def two_ways(self, silence: str) -> bool:
+        """Tell whether the target has answered a silence in more than one way."""
+        found = self.seen.get(silence)
+        return found is not None and found.contradiction is not None
+
+    def look(self, exchange: Exchange, now: float, clause: str = "") -> None:
+        """Learn from a response of which nothing is known but what the request itself says."""
+        self.first.setdefault(clause, exchange.number)
+        self._learn(exchange, None, lambda: self._oracle.expect(exchange.probe, now, _OPEN))
+
+    def note(self, expectation: Expectation, exchange: Exchange) -> None:
+        """Learn from a response of which a clause knows more: whose object the request was about, what its body was."""
+        facts = expectation.facts
+        if facts.object is not UNKNOWN and facts.body is not UNKNOWN:
+            known = (facts.object, facts.body, facts.key_state_conflict, facts.usage is None)
+            self._learn(exchange, known, lambda: expectation)
+
+    def learn(self, silence: str, answers: frozenset[Answer], exchange: int) -> None:
+        """Take in that a response agrees with these answers of a silence only."""
+        every = frozenset(range(len(self.answers(silence))))
+        self.seen.setdefault(silence, Seen(every)).learn(answers, exchange)
+
+    def _learn(self, exchange: Exchange, known: object, expect: Callable[[], Expectation]) -> None:
+        if exchange.broken:
+            return
+        looks = (known, *_looks(exchange, self._vault))
+        times, says = self._alike.get(looks, (0, {}))
+        if times < ALIKE:
+            says = self._says(expect(), exchange)
+        self._alike[looks] = (times + 1, says)
+        for silence, answers in says.items():
+            self.learn(silence, answers, exchange.number)
+
+    def _says(self, expectation: Expectation, exchange: Exchange) -> Mapping[str, frozenset[Answer]]:
+        """Return, for each silence of which the response shows something, the answers that would have it."""
+        found: dict[str, frozenset[Answer]] = {}
+        reading, facts = expectation.reading, expectation.facts
+        own = _conforming(exchange, expectation.decisions, self._contract)
+        for silence, contracts in self._deciding.items():
+            others = [_conforming(exchange, c.possible(reading.request, facts), c) for c in contracts[1:]]
+            _say(found, silence, map(bool, (own, *others)))
+        for silence, agree in self._promises.kept(reading, facts, own, exchange):
+            _say(found, silence, agree)
+        sources = {decision.rule.source for decision in own}
+        source = sources.pop() if len(sources) == 1 else None
+        if source is not None and source in self._cited:
+            found[source] = frozenset({AS_ASSUMED})
+        return found
+
+
+def _say(found: dict[str, frozenset[Answer]], silence: str, agree: Iterable[bool]) -> None:
+    answers = list(agree)
+    if any(answers) and not all(answers):
+        found[silence] = frozenset(answer for answer, agrees in enumerate(answers) if agrees)
+
+
+def _conforming(exchange: Exchange, decisions: Iterable[Decision], contract: Contract) -> list[Decision]:
+    return [decision for decision in decisions if conforms(exchange, decision, contract)]
+
+
+def _looks(exchange: Exchange, vault: Vault) -> tuple[object, ...]:
+    """Return what tells responses apart that may say different things of a silence."""
+    probe = exchange.probe
+    rights = tuple(_rights(vault, key) for key in probe.keys)
+    names = tuple(name for name, _ in exchange.headers)
+    return (
+        probe.operation,
+        probe.method,
+        probe.channel,
+        probe.environment,
+        probe.label,
+        rights,
+        exchange.status,
+        names,
+    )
+
+
+def _rights(vault: Vault, key: str) -> tuple[object, ...]:
+    record = vault.record(key)
+    if record is None:
+        return ()
+    times = (record.rotated_at is None, record.revoked_at is None, record.expires_at is None)
+    return (record.kind, record.scopes, record.plan, record.environment, *times)
