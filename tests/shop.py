@@ -70,6 +70,7 @@ class Caller:
         lines: tuple[str, ...] = (),
         scheme: str = "https",
         connection: int = 1,
+        began: float = 0.0,
         fields: tuple[tuple[bytes, bytes], ...] | None = None,
     ) -> Answer:
         """Send a request; with `fields` it is one of HTTP/2, whose key comes as usual."""
@@ -86,6 +87,7 @@ class Caller:
             body=content,
             scheme="http" if scheme == "http" else "https",
             connection=connection,
+            began=began,
         )
         return self.server.serve(message)
 

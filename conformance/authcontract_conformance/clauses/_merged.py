@@ -45,4 +45,8 @@ MERGED: Final[Mapping[str, Merged]] = {
         promise="Responses do not name versions of the software.",
         reason="It is no promise about access, and proxies add such fields by themselves.",
     ),
+    "RATE-16": Merged(
+        promise="Requests without a key are limited somewhere.",
+        reason="To show it one has to flood the target, which looks like an attack and harms others.",
+    ),
 }

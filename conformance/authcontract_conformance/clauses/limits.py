@@ -1,18 +1,17 @@
-"""RATE: as many requests as documented, not more, and a truthful word on when to come back (clauses 4.3, 4.4, 4.7)."""
+"""RATE: as many requests as documented and not more, on every plan, over time, and however many come at one moment."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
-from authcontract_engine import Charge, KeyRecord, Rule
 from authcontract_policy import Operation, RateLimit
 
 from authcontract_conformance.clauses._clause import Case, Clause, Steps
-from authcontract_conformance.exchange._exchange import Acquire, Burst, Exchange, Key, Need, Probe, Purpose, Wait
-from authcontract_conformance.oracle._bounds import at_most_from_idle, longest_retry_after
-from authcontract_conformance.oracle._oracle import describe_exchange
+from authcontract_conformance.exchange._exchange import Acquire, Advance, Burst, Exchange, Key, Probe, Wait
+from authcontract_conformance.oracle._bounds import at_most, at_most_from_idle, pause_between
 from authcontract_conformance.oracle._verdict import (
     PASSED,
     Basis,
@@ -24,255 +23,293 @@ from authcontract_conformance.oracle._verdict import (
     inconclusive,
     skipped,
     unspecified,
-    warn,
 )
-from authcontract_conformance.world._patterns import protected
-from authcontract_conformance.world._world import Asking, Ended, World
+from authcontract_conformance.world._quota import (
+    CONNECTIONS,
+    LARGEST,
+    RESOLUTION,
+    TOO_MANY,
+    Choice,
+    Spent,
+    alike,
+    chosen,
+    counted,
+    counting,
+    first_to_refuse,
+    no_limits,
+    observed,
+    rule,
+    settled,
+    spend,
+)
+from authcontract_conformance.world._world import Asking, World
 
-TOO_MANY = 429
-#: Larger amounts cost more requests than a run should; the headers speak of those (clauses 4.10).
-LARGEST = 300
-CONNECTIONS = 8
-#: Resolution of a limiter's clock, where the target's time runs by itself (clauses 4.1).
-RESOLUTION = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The cheapest way to use up a limit: which operation, with which key, and how much there is."""
-
-    operation: Operation
-    need: Need
-    charge: Charge
-
-    @property
-    def capacity(self) -> int:
-        """Return how many requests a correct server admits at once, from idle."""
-        return self.charge.burst // self.charge.cost
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """What a burst brought: how many were admitted, how long it took, and a refusal if there was one."""
-
-    admitted: int
-    seconds: float
-    refusal: Exchange | None
-    last: Exchange
+#: After the first burst so many more, a little more than half a window apart: a window half as long admits each.
+LATER, APART = 3, 0.51
+#: A paced run lasts so many windows; where time runs by itself, it must not take longer than this many seconds.
+PACED, PATIENCE = 1.2, 90.0
+#: Requests that are completed at one moment, and how often (clauses 4.6).
+RACING, RACES = 14, 2
 
 
-def _choose(world: World, limit: RateLimit) -> Choice | None:
-    """Return the operation and key for which this limit is the first to refuse, with the smallest amount."""
-    best: Choice | None = None
-    for operation in protected(world):
-        if operation.method != "GET" or limit.name not in world.contract.resolution.limits[operation.id]:
-            continue
-        if world.resources.steps(operation):
-            continue  # making an object would spend the allowance that is to be counted
-        for need in _plans(world, operation):
-            charges = _charges(world, operation, need)
-            mine = next((charge for charge in charges if charge.limit == limit.name and charge.cost > 0), None)
-            if mine is None or any(c.burst * mine.cost < mine.burst * c.cost for c in charges if c is not mine):
-                continue
-            if best is None or mine.burst < best.charge.burst:
-                best = Choice(operation, need, mine)
-    return best
-
-
-def _plans(world: World, operation: Operation) -> Iterable[Need]:
-    for need in world.access.sufficient(operation, world.environment):
-        yield from (replace(need, plan=plan, own=True) for plan in world.access.plans or (need.plan,))
-
-
-def _charges(world: World, operation: Operation, need: Need) -> tuple[Charge, ...]:
-    """Return what a correct server would charge such a key for the operation."""
-    record = KeyRecord(
-        id="-",
-        digest="-",
-        kind=need.kind,
-        scopes=need.scopes,
-        plan=need.plan,
-        environment=need.environment,
-        organisation="-",
-        lineage="-",
-        issued_at=world.now(),
-    )
-    return world.contract.usual_charges(operation, record)
-
-
-def _spread(world: World, choice: Choice) -> Asking[tuple[Operation, ...]]:
-    """Return the operations that draw on the same allowances at the same price: one of them may not be counted.
-
-    Each has to be served first, to another key; what makes something is used only where all is made for the run.
-    """
-    limit = world.policy.rate_limits[choice.charge.limit]
-    if {"operation", "object"} & set(limit.per):
-        return (choice.operation,)
-    managed_by = world.policy.keys.managed_by
-    found = [choice.operation]
-    for operation in protected(world):
-        reads = operation.method == "GET"
-        makes = operation.method == "POST" and world.settings.disposable
-        if operation is choice.operation or world.resources.steps(operation) or not (reads or makes):
-            continue
-        if managed_by is not None and operation.id in (managed_by.create, managed_by.rotate, managed_by.revoke):
-            continue
-        same = set(_charges(world, operation, choice.need)) == set(_charges(world, choice.operation, choice.need))
-        if same and world.access.permits(operation, choice.need):
-            other: Key = yield Acquire(replace(choice.need, own=False))
-            served: Exchange = yield world.request(operation, other, purpose=Purpose.FIXTURE)
-            found += [operation] if served.succeeded else []
-    return tuple(found)
-
-
-def _spend(world: World, choice: Choice, requests: int) -> Asking[Spent]:
-    """Send so many requests at once with a fresh key, on several connections, and count what is admitted."""
-    key: Key = yield Acquire(choice.need)
-    operations = yield from _spread(world, choice)
-    probes = tuple(
-        replace(
-            world.request(operations[index % len(operations)], key, label=f"uses up {choice.charge.limit}"),
-            paced=False,
-            connection=f"{index % CONNECTIONS}",
-        )
-        for index in range(requests)
-    )
-    exchanges: tuple[Exchange, ...] = yield Burst(probes, connections=CONNECTIONS)
-    refused = [exchange for exchange in exchanges if exchange.status == TOO_MANY]
-    admitted = [exchange for exchange in exchanges if exchange.succeeded]
-    seconds = max(e.received_at for e in exchanges) - min(e.sent_at for e in exchanges)
-    odd = [exchange for exchange in exchanges if not exchange.succeeded and exchange.status != TOO_MANY]
-    if odd:
-        raise Ended(inconclusive(f"an answer that is neither admitted nor refused: {describe_exchange(odd[0])}"))
-    return Spent(
-        admitted=len(admitted),
-        seconds=seconds,
-        refusal=min(refused, key=lambda exchange: exchange.received_at, default=None),
-        last=max(exchanges, key=lambda exchange: exchange.received_at),
-    )
-
-
-def _rule(limit: RateLimit, world: World) -> Rule:
-    path = ("rate_limits", limit.name)
-    return Rule(path=path, source=world.policy.source(path))
-
-
-def _cases(world: World, steps: Callable[[RateLimit, World], Steps]) -> Iterable[Case]:
-    for limit in world.policy.rate_limits.values():
-        if limit.requests is not None:
-            yield Case(limit.name, partial(steps, limit))
-
-
-def _chosen(world: World, limit: RateLimit) -> Choice | Judgement:
-    choice = _choose(world, limit)
-    if choice is None:
-        return skipped("no operation and key for which this limit is the first to refuse")
-    if choice.capacity > LARGEST:
-        return skipped(f"{choice.capacity} requests are more than the {LARGEST} that a run spends on one limit")
-    return choice
+def _cases(steps: Callable[[RateLimit, World], Steps], world: World) -> Iterable[Case]:
+    for limit in counted(world):
+        yield Case(limit.name, partial(steps, limit))
 
 
 # --- RATE-1 --------------------------------------------------------------------------------------------------------
 
 
 def _upper(limit: RateLimit, world: World) -> Steps:
-    choice = _chosen(world, limit)
-    if isinstance(choice, Judgement):
-        return choice
-    window, amount = choice_window(limit), choice.capacity
+    choice = chosen(world, limit)
+    if not world.settings.frozen:
+        return (yield from _two_phases(world, choice))
+    first = yield from observed(world, choice)
+    judged = _judge_burst(world, choice, [first])
+    if judged.word is Word.FAIL or choice.limit.algorithm == "token_bucket" or choice.rate < 2:  # noqa: PLR2004  half a window of one
+        return judged
+    return (yield from _over_time(world, choice, first, judged))
+
+
+def _two_phases(world: World, choice: Choice) -> Steps:
+    amount, window = choice.capacity, choice.window
     bursts: list[Spent] = []
-    frozen = world.settings.frozen
-    for phase in (0.0,) if frozen else (0.0, window / 2):
+    for phase in (0.0, window / 2):
         if phase:
             yield Wait(seconds=phase)
-        spent = yield from _spend(world, choice, amount + 2 if frozen else 2 * amount + amount // 2 + 2)
-        if not frozen and spent.seconds >= window / 2 - RESOLUTION:
+        spent = yield from spend(world, choice, 2 * amount + amount // 2 + 2)
+        if spent.seconds >= window / 2 - RESOLUTION:
             return inconclusive(f"the burst took {spent.seconds:.1f} s of a window of {window} s")
         bursts.append(spent)
+    world.settings.spent[choice.limit.name, "exhausted"] = bursts[-1]
+    return _judge_burst(world, choice, bursts)
+
+
+def _judge_burst(world: World, choice: Choice, bursts: list[Spent]) -> Judgement:
+    """Judge the smaller of bursts half a window apart; with a clock that stands still there is one."""
     fewest = min(bursts, key=lambda burst: burst.admitted)
-    elapsed = 0.0 if frozen else max(burst.seconds for burst in bursts) + RESOLUTION
-    highest = at_most_from_idle(amount, window, elapsed)
+    elapsed = 0.0 if world.settings.frozen else max(burst.seconds for burst in bursts) + RESOLUTION
+    highest = _from_idle(choice, elapsed)
     if fewest.admitted > highest:
         evidence = Evidence(
-            expected=f"at most {highest} of a burst admitted ({amount} in {window} s)",
-            got=f"{fewest.admitted} admitted" + ("" if fewest.refusal else ", and no end of it"),
+            expected=f"at most {highest} of a burst admitted ({choice.capacity} in {choice.window} s)",
+            got=f"{fewest.admitted} admitted" + ("" if fewest.refusals else ", and no end of it"),
             exchange=fewest.last,
-            rule=_rule(limit, world),
+            rule=rule(world, choice.limit),
         )
         return fail(evidence, "more is admitted than any fair way of counting would")
-    return Judgement(word=Word.PASS, reason=f"would catch {highest + 1} or more")
+    return Judgement(word=Word.PASS, reason=f"would catch {highest + 1} or more at once")
 
 
-def choice_window(limit: RateLimit) -> int:
-    """Return the window in seconds; limits of requests always have one."""
-    return limit.window or 1
+def _from_idle(choice: Choice, elapsed: float) -> int:
+    return at_most_from_idle(choice.charge.amount, choice.window, elapsed, choice.charge.burst) // choice.charge.cost
+
+
+def _over_time(world: World, choice: Choice, first: Spent, judged: Judgement) -> Steps:
+    """Ask again and again with one key while the clock is moved, and compare the sum with what any limiter admits."""
+    spent = first if first.at == world.now() else (yield from spend(world, choice, choice.capacity))
+    total, last = spent.admitted, spent.last
+    for _ in range(LATER):
+        yield Advance(seconds=choice.window * APART)
+        last = yield counting(world.request(choice.operation, spent.key, label="asks again"))
+        if last.succeeded:  # one request first: most ways of counting refuse it, and then so do the rest
+            more = yield from spend(world, choice, choice.capacity - 1, spent.key)
+            total, last = total + 1 + more.admitted, more.last
+    seconds = choice.window * APART * LATER
+    charge = choice.charge
+    highest = at_most(charge.amount, choice.window, seconds, charge.burst) // charge.cost
+    if total <= highest:
+        return judged
+    evidence = Evidence(
+        expected=f"at most {highest} admitted in {seconds:g} s ({choice.capacity} in {choice.window} s)",
+        got=f"{total} admitted",
+        exchange=last,
+        rule=rule(world, choice.limit),
+    )
+    return fail(evidence, "over time more is admitted than any fair way of counting would")
+
+
+# --- RATE-2 --------------------------------------------------------------------------------------------------------
+
+
+def _paced(limit: RateLimit, world: World) -> Steps:
+    choice = chosen(world, limit)
+    pause = math.ceil(1000 * pause_between(choice.rate, choice.window) + 1) / 1000
+    requests = math.ceil(PACED * choice.window / pause) + 1
+    if not world.settings.frozen and pause * requests > PATIENCE:
+        return skipped(f"without a clock that can be moved it takes {pause * requests:.0f} s of waiting")
+    key: Key = yield Acquire(choice.need)
+    served: Exchange | None = None
+    for number in range(requests):
+        if number:
+            yield Wait(seconds=pause)
+        exchange: Exchange = yield counting(world.request(choice.operation, key, label="at a steady pace"))
+        settled((exchange,))
+        if exchange.status == TOO_MANY:
+            evidence = Evidence(
+                expected=f"one request every {pause:.1f} s is admitted ({choice.rate} in {choice.window} s)",
+                got=f"429 for request {number + 1}",
+                exchange=exchange,
+                control=served,
+                rule=rule(world, limit),
+            )
+            if limit.may_be_lower:
+                return unspecified(f"the policy says that less may be admitted; number {number + 1} was refused")
+            return fail(evidence, "less is admitted over time than documented")
+        served = exchange
+    return PASSED
 
 
 # --- RATE-3 --------------------------------------------------------------------------------------------------------
 
 
 def _exact(limit: RateLimit, world: World) -> Steps:
-    choice = _chosen(world, limit)
-    if isinstance(choice, Judgement):
-        return choice
+    choice = chosen(world, limit)
     if not world.settings.frozen and limit.algorithm in ("any", "token_bucket"):
         return unspecified("without a clock that stands still, RATE-1 is as exact as it gets")
-    spent = yield from _spend(world, choice, choice.capacity + 2)
+    if world.settings.frozen:
+        spent = yield from observed(world, choice)
+    else:
+        spent = yield from spend(world, choice, choice.capacity + 2)
     evidence = Evidence(
         expected=f"exactly {choice.capacity} admitted at once",
         got=f"{spent.admitted} admitted",
-        exchange=spent.refusal or spent.last,
-        rule=_rule(limit, world),
+        exchange=(*spent.refusals, spent.last)[0],
+        rule=rule(world, limit),
     )
-    if spent.admitted > choice.capacity:
+    aligned = not world.settings.frozen and limit.algorithm == "fixed_window"
+    if spent.admitted > choice.capacity and not aligned:
         return fail(evidence, "the limit is higher than documented")
-    if spent.admitted == choice.capacity or limit.may_be_lower:
+    if spent.admitted >= choice.capacity or limit.may_be_lower:
         return PASSED
-    if limit.algorithm == "any":
-        return unspecified(f"a burst of {choice.capacity} is not promised; {spent.admitted} were admitted")
-    return fail(evidence, "the limit is lower than documented")
+    if limit.algorithm != "any":
+        return fail(evidence, "the limit is lower than documented")
+    if world.settings.frozen and spent.admitted and not (yield from _refills(world, choice, spent.admitted)):
+        return fail(evidence, "the limit is lower than documented, and nothing flows back as into a bucket")
+    return unspecified(f"a burst of {choice.capacity} is not promised; {spent.admitted} were admitted")
 
 
-# --- RATE-7 --------------------------------------------------------------------------------------------------------
+def _refills(world: World, choice: Choice, admitted: int) -> Asking[bool]:
+    """Tell whether something is left half a window after exactly as many requests as are admitted at once (4.9).
+
+    Into a bucket half of the amount has flowed by then, however small it is. What counts in windows has nothing, unless
+    a window ends just then; and such a limiter admits the whole amount at once, or its amount is another. Nothing is
+    refused before, so that no penalty for refused requests is taken for it.
+    """
+    spent = yield from spend(world, choice, admitted)
+    if spent.refusals or choice.rate < 2:  # noqa: PLR2004  half of an amount of one is nothing
+        return True
+    yield Advance(seconds=choice.window / 2)
+    exchange: Exchange = yield counting(world.request(choice.operation, spent.key, label="half a window later"))
+    return exchange.status != TOO_MANY
 
 
-def _come_back(limit: RateLimit, world: World) -> Steps:
-    choice = _chosen(world, limit)
-    if isinstance(choice, Judgement):
-        return choice
-    spent = yield from _spend(world, choice, choice.capacity + 1)
-    if spent.refusal is None:
-        return inconclusive("nothing was refused")
-    rule = _rule(limit, world)
-    promised = any(name.lower() == "retry-after" for name in limit.headers)
-    text = spent.refusal.header("Retry-After")
-    longest = longest_retry_after(choice.charge.amount, choice_window(limit))
-    expected = f"Retry-After of 1 to {longest} seconds, after which one request is admitted"
-    if text is None:
-        evidence = Evidence(expected=expected, got="429 without Retry-After", exchange=spent.refusal, rule=rule)
-        return (
-            fail(evidence, "the policy promises it") if promised else unspecified("no Retry-After is sent or promised")
-        )
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:9]) <= longest:
-        evidence = Evidence(expected=expected, got=f"Retry-After: {text[:40]}", exchange=spent.refusal, rule=rule)
-        return warn(evidence, "the value is no time after which to come back")
-    yield Wait(seconds=float(text) + (0.0 if world.settings.frozen else RESOLUTION))
-    again: Exchange = yield _again(spent.refusal.probe)
-    if again.status == TOO_MANY:
-        evidence = Evidence(
-            expected=expected, got=f"429 again after {text} seconds", exchange=again, control=spent.refusal, rule=rule
-        )
-        return warn(evidence, "Retry-After says too little")
-    return PASSED if again.succeeded else inconclusive(f"afterwards the target answered {again.status}")
+# --- RATE-10 -------------------------------------------------------------------------------------------------------
 
 
-def _again(probe: Probe) -> Probe:
-    return replace(probe, label="after Retry-After", connection=None)
+def _race(limit: RateLimit, world: World) -> Steps:
+    choice = chosen(world, limit)
+    operation = yield from _racing(world, choice)
+    fewest: Spent | None = None
+    elapsed = 0.0
+    for attempt in range(RACES):
+        if attempt and not world.settings.frozen:
+            yield Wait(seconds=choice.window / 2)
+        spent = yield from _last_one(world, choice, operation)
+        if not world.settings.frozen and spent.seconds >= choice.window / 2 - RESOLUTION:
+            return inconclusive(f"the race took {spent.seconds:.1f} s of a window of {choice.window} s")
+        elapsed = max(elapsed, 0.0 if world.settings.frozen else spent.seconds + RESOLUTION)
+        fewest = spent if fewest is None or spent.admitted < fewest.admitted else fewest
+        if world.settings.frozen and spent.admitted > _from_idle(choice, 0.0):
+            fewest = spent
+            break
+    assert fewest is not None  # noqa: S101  there is at least one race
+    highest = _from_idle(choice, elapsed)
+    if fewest.admitted <= highest:
+        return Judgement(word=Word.PASS, reason=f"{RACING} requests for the last one, {RACES} times")
+    evidence = Evidence(
+        expected=f"at most {highest} admitted, however many come at one moment",
+        got=f"{fewest.admitted} admitted",
+        exchange=fewest.last,
+        rule=rule(world, limit),
+    )
+    return fail(evidence, "requests at one moment all passed the check before one of them was counted")
 
 
-def _no_limits(world: World) -> str | None:
-    counted = [limit for limit in world.policy.rate_limits.values() if limit.requests is not None]
-    return None if counted else "the policy states no number of requests"
+def _racing(world: World, choice: Choice) -> Asking[Operation]:
+    """Return an operation with a body if there is one: a limit may be looked up before the body, and counted after."""
+    operations = yield from alike(world, choice)
+    return next((operation for operation in operations if operation.method == "POST"), choice.operation)
+
+
+def _last_one(world: World, choice: Choice, operation: Operation) -> Asking[Spent]:
+    """Leave one request of a fresh key, then complete many for it at one moment."""
+    key: Key = yield Acquire(choice.need)
+    at = world.now()
+    before: tuple[Exchange, ...] = yield Burst(
+        tuple(_once(world, choice.operation, key, f"{index % CONNECTIONS}") for index in range(choice.capacity - 1))
+    )
+    racing = tuple(_once(world, operation, key, f"race {index}") for index in range(RACING))
+    together: tuple[Exchange, ...] = yield Burst(racing, connections=RACING, together=True)
+    return Spent(choice=choice, key=key, case=world.case, at=at, exchanges=settled((*before, *together)))
+
+
+def _once(world: World, operation: Operation, key: Key, connection: str) -> Probe:
+    return counting(world.request(operation, key, label="for the last request"), connection)
+
+
+# --- RATE-15 -------------------------------------------------------------------------------------------------------
+
+
+def _by_plan(world: World) -> Iterable[Case]:
+    for limit in counted(world):
+        for plan in world.access.plans:
+            yield Case(f"{limit.name}: {plan}", partial(_larger, limit, plan))
+
+
+def _larger(limit: RateLimit, plan: str, world: World) -> Steps:
+    """Send more on a plan than the smallest one has: at once if that works, else at the plan's own pace."""
+    least = chosen(world, limit)
+    need = replace(least.need, plan=plan)
+    charge = first_to_refuse(world, limit, least.operation, need)
+    if charge is None or charge.amount <= least.charge.amount:
+        return skipped("this plan has no more than the smallest has")
+    choice = Choice(limit, least.operation, need, charge)
+    enough = least.capacity + 1
+    if enough <= choice.capacity:
+        spent = yield from spend(world, choice, enough)
+        if not spent.refusals:
+            return PASSED
+        if limit.algorithm != "any" and not limit.may_be_lower:
+            return fail(_as_small(world, choice, spent.refusals[0], spent.admitted), "the plan changes nothing")
+    if limit.may_be_lower:
+        return unspecified("the policy says that less may be admitted")
+    pause = math.ceil(1000 * pause_between(choice.rate, choice.window) + 1) / 1000
+    requests = min(2 * least.capacity + 2, LARGEST)
+    if not world.settings.frozen and pause * requests > PATIENCE:
+        return unspecified("a burst of as many as the plan has is not promised")
+    key: Key = yield Acquire(need)
+    for number in range(requests):
+        if number:
+            yield Wait(seconds=pause)
+        exchange: Exchange = yield counting(world.request(choice.operation, key, label=f"at the pace of {plan}"))
+        settled((exchange,))
+        if exchange.status == TOO_MANY:
+            return fail(_as_small(world, choice, exchange, number), "the plan changes nothing")
+    return PASSED
+
+
+def _as_small(world: World, choice: Choice, refusal: Exchange, admitted: int) -> Evidence:
+    return Evidence(
+        expected=f"{choice.rate} in {choice.window} s on plan {choice.need.plan}",
+        got=f"429 after {admitted} requests",
+        exchange=refusal,
+        rule=rule(world, choice.limit),
+    )
+
+
+def _no_plans(world: World) -> str | None:
+    return no_limits(world) or (None if len(world.access.plans) > 1 else "there is one plan, or none")
 
 
 CLAUSES = (
@@ -283,16 +320,31 @@ CLAUSES = (
         sources=("OWASP API4:2023",),
         promise="No more requests are admitted than any fair way of counting the documented limit would admit.",
         why="A limit that is not enforced is discovered by the first client that loops.",
-        how="A fresh key sends more at once than the limit allows, on several connections and over all operations "
-        "that are "
-        "counted together; where the target's clock "
-        "runs by "
-        "itself, twice, half a window apart, and the lower count is judged, since one burst may see two windows. More "
-        "than the amount plus what a bucket refills meanwhile fails.",
+        how="A fresh key sends more at once than the limit allows, on several connections and over all operations that "
+        "are counted together; where the target's clock runs by itself, twice, half a window apart, and the lower "
+        "count is judged, since one burst may see two windows. Where the clock can be moved, the key asks again three "
+        "times within a window and a half. More than any limiter of that amount admits at once, or in that time, "
+        "fails.",
         fix="Count each request in one atomic step, in one place for all workers, by the key's id.",
+        variants=("V-R07", "V-R09"),
         alone=True,
-        inapplicable=_no_limits,
-        cases=lambda world: _cases(world, _upper),
+        inapplicable=no_limits,
+        cases=partial(_cases, _upper),
+    ),
+    Clause(
+        id="RATE-2",
+        level=Level.MUST,
+        basis=Basis.CONTRACT,
+        sources=("OWASP API4:2023",),
+        promise="Whoever keeps to the documented rate is never refused.",
+        why="A client that paces itself by the documentation has done all it can; a refusal then is a broken promise.",
+        how="A fresh key sends one request after the other at the pace that every way of counting admits, for a little "
+        "more than a window. The clock is moved meanwhile if it can be, else that much time is waited if it is not "
+        "more than a minute and a half. A refusal fails, unless the policy says that less may be admitted.",
+        fix="Let a key have the documented number in every window, and count nothing else against it.",
+        alone=True,
+        inapplicable=no_limits,
+        cases=partial(_cases, _paced),
     ),
     Clause(
         id="RATE-3",
@@ -302,26 +354,45 @@ CLAUSES = (
         promise="The limit is the documented number, neither more nor less.",
         why="Customers size their clients by the table; off by one is a refused request a minute.",
         how="With the clock standing still a fresh key sends two more than the limit at once: exactly the amount, or "
-        "the "
-        "bucket's capacity, must be admitted. Fewer fails only where the policy names an algorithm that promises it.",
+        "the bucket's capacity, must be admitted. Fewer fails where the policy names an algorithm that promises it; "
+        "where it names none, fewer may be a small bucket, and fails only if nothing has flowed back after half a "
+        "window.",
         fix="Refuse when the count would exceed the limit, not when it has.",
         alone=True,
-        inapplicable=_no_limits,
-        cases=lambda world: _cases(world, _exact),
+        inapplicable=no_limits,
+        cases=partial(_cases, _exact),
     ),
     Clause(
-        id="RATE-7",
-        level=Level.SHOULD,
+        id="RATE-10",
+        level=Level.MUST,
         basis=Basis.CONTRACT,
-        sources=("RFC 9110 section 10.2.3", "RFC 6585 section 4"),
-        promise="A refusal for quota says when to come back, and then it is true.",
-        why="Clients that believe a number that is too small are refused again, and those of others wait in vain.",
-        how="After the first 429 nothing is sent for as long as it says; then one request must be admitted. A value "
-        "of 0, "
-        "none, or one longer than any limiter would need is a warning, none at all fails where the policy promises it.",
-        fix="Compute the time at which the same request is admitted, and round it up.",
+        sources=("OWASP API4:2023", "OWASP ASVS 15.4.2"),
+        promise="Requests that arrive at one moment get no more between them than there is left.",
+        why="Who looks first and counts later lets everybody through who comes in between, and an attacker makes many "
+        "come at once.",
+        how="A fresh key is used up but for one request. Then many more are sent on connections of their own, all but "
+        "their last byte, and the last bytes together; twice. More admitted in all than the limit fails. A pass is "
+        "evidence and no proof, since a race can hide.",
+        fix="Take from the count and check it in one atomic step, once the whole request is there.",
+        precedents=("CVE-2024-4629 (Keycloak: many logins at once passed the check of failed ones)",),
+        variants=("V-R08",),
         alone=True,
-        inapplicable=_no_limits,
-        cases=lambda world: _cases(world, _come_back),
+        inapplicable=no_limits,
+        cases=partial(_cases, _race),
+    ),
+    Clause(
+        id="RATE-15",
+        level=Level.MUST,
+        basis=Basis.CONTRACT,
+        sources=("OWASP API4:2023",),
+        promise="A key on a larger plan has more requests.",
+        why="It is what the customer pays for.",
+        how="On each plan that has more than the smallest, a fresh key sends one request more than the smallest has. "
+        "If one of them is refused, and bursts are not promised, another key sends twice as many at its plan's pace, "
+        "which no fair way of counting refuses. A refusal fails. What a change of plan does, and when, is not tried.",
+        fix="Look the amount up by the plan of the key's organisation.",
+        alone=True,
+        inapplicable=_no_plans,
+        cases=_by_plan,
     ),
 )

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from authcontract_engine import Charge, Decision, Reservation, Standing
+from authcontract_engine import Charge, Contract, Decision, MemoryLimiter, Reservation, Standing
 
-from authcontract_conformance.reference import Answer, Call, Seams, Server
+from authcontract_conformance.reference import Answer, Call, Outcome, Seams, Server
 
 from ._fault import Family, Fault, Plant
 from ._tools import answering, without
@@ -44,6 +44,117 @@ def _each_replica(call: Call, charge: Charge) -> Charge:
 
 def _each_connection(call: Call, charge: Charge) -> Charge:
     return replace(charge, bucket=(*charge.bucket, f"connection {call.message.connection}"))
+
+
+def _secretly(change: Callable[[Server, Call, Charge], Charge], algorithm: str | None = None) -> Plant:
+    """Count in another way than documented, while responses go on to say the documented amount."""
+
+    def plant(seams: Seams) -> Seams:
+        own: list[MemoryLimiter] = []
+
+        def limit(server: Server, call: Call, charges: tuple[Charge, ...]) -> Reservation:
+            counted = tuple(change(server, call, each) for each in charges)
+            if algorithm is None:
+                reservation = seams.limit(server, call, counted)
+            else:
+                if not own:
+                    own.append(MemoryLimiter(server.contract, algorithm))
+                reservation = own[0].reserve(counted, call.now)
+            amounts = {each.limit: each.amount for each in charges}
+            said = tuple(replace(each, amount=amounts[each.limit]) for each in reservation.standings)
+            return replace(reservation, standings=said)
+
+        return replace(seams, limit=limit)
+
+    return plant
+
+
+def _half(_server: Server, _call: Call, charge: Charge) -> Charge:
+    return replace(charge, amount=max(1, charge.amount // 2), burst=max(1, charge.burst // 2))
+
+
+def _one_less(_server: Server, _call: Call, charge: Charge) -> Charge:
+    return replace(charge, amount=charge.amount - 1, burst=charge.burst - 1) if charge.burst > 1 else charge
+
+
+def _first_plan(server: Server, call: Call, charge: Charge) -> Charge:
+    """Take the amount of the plan that the policy names first, which is what a default in the code would be."""
+    if call.key is None or not server.contract.policy.plans:
+        return charge
+    key = replace(call.key, plan=server.contract.policy.plans[0])
+    found = server.contract.charges(call.reading, key, call.now)
+    small = next((each for each in found if each.limit == charge.limit), charge)
+    return replace(charge, amount=min(small.amount, charge.amount), burst=min(small.burst, charge.burst))
+
+
+def _no_plans(contract: Contract) -> str | None:
+    return None if len(contract.policy.plans) > 1 else "the contract has no plans"
+
+
+def _hurried(seams: Seams) -> Seams:
+    """Let time pass twice as fast for the limiter: each window is half as long."""
+
+    def limit(server: Server, call: Call, charges: tuple[Charge, ...]) -> Reservation:
+        reservation = seams.limit(server, replace(call, now=2 * call.now), charges)
+        return replace(reservation, standings=tuple(_at_half_time(each, call.now) for each in reservation.standings))
+
+    return replace(seams, limit=limit)
+
+
+def _at_half_time(standing: Standing, now: float) -> Standing:
+    left = -(-standing.reset_in // 2)
+    return replace(standing, retry_after=standing.retry_after / 2, reset_in=left, reset_at=int(now) + left)
+
+
+def _before_the_body(seams: Seams) -> Seams:
+    """Look whether there is room when the head of a request is there, and count once the body is."""
+    filled: dict[tuple[str, ...], float] = {}
+
+    def limit(server: Server, call: Call, charges: tuple[Charge, ...]) -> Reservation:
+        reservation = seams.limit(server, call, charges)
+        if reservation.admitted:
+            filled.update({charge.bucket: time.monotonic() for charge in charges})
+            return reservation
+        # The last one was counted after this one's head had come, so there was room then.
+        if all(call.message.began < filled.get(charge.bucket, 0.0) for charge in charges):
+            said = tuple(replace(each, admitted=True, retry_after=0.0) for each in reservation.standings)
+            return replace(reservation, admitted=True, standings=said)
+        return reservation
+
+    return replace(seams, limit=limit)
+
+
+def _penalising(seams: Seams) -> Seams:
+    """Let every refused request begin the window anew."""
+    until: dict[tuple[str, ...], float] = {}
+
+    def limit(server: Server, call: Call, charges: tuple[Charge, ...]) -> Reservation:
+        locked = any(call.now < until.get(charge.bucket, 0.0) for charge in charges)
+        asked = tuple(replace(charge, cost=charge.burst + 1, cost_refused=0) for charge in charges)
+        reservation = seams.limit(server, call, asked if locked else charges)
+        if reservation.admitted:
+            return reservation
+        said = []
+        for charge, standing in zip(charges, reservation.standings, strict=True):
+            window = float(standing.window)
+            until[charge.bucket] = call.now + window
+            said.append(replace(standing, retry_after=window, reset_in=standing.window, remaining=0))
+        return replace(reservation, standings=tuple(said))
+
+    return replace(seams, limit=limit)
+
+
+def _refusals_for_nothing(seams: Seams) -> Seams:
+    """Give back what a refused request took."""
+
+    def respond(server: Server, call: Call, decision: Decision, outcome: Outcome | None) -> Answer:
+        usage = call.facts.usage
+        if not decision.allowed and isinstance(usage, Reservation) and usage.admitted:
+            charges = seams.charge(server, call)
+            server.limiter.settle(usage, tuple((charge, 0) for charge in charges), call.now)
+        return seams.respond(server, call, decision, outcome)
+
+    return replace(seams, respond=respond)
 
 
 def _lagging(seams: Seams) -> Seams:
@@ -129,6 +240,56 @@ FAULTS: Final = (
         family=Family.IMPLEMENTATION,
         clauses=("RATE-1",),
         plant=_lagging,
+    ),
+    Fault(
+        name="window-half-as-long",
+        sentence="The window is half as long as documented, so that over time twice as many are admitted",
+        family=Family.IMPLEMENTATION,
+        clauses=("RATE-1",),
+        plant=_hurried,
+    ),
+    Fault(
+        name="half-the-rate",
+        sentence="A bucket of half the size refills half as fast as documented",
+        family=Family.IMPLEMENTATION,
+        clauses=("RATE-2",),
+        plant=_secretly(_half, "token_bucket"),
+    ),
+    Fault(
+        name="one-request-less",
+        sentence="One request fewer than documented is admitted, for the last one is refused already",
+        family=Family.IMPLEMENTATION,
+        clauses=("RATE-3",),
+        plant=_secretly(_one_less),
+    ),
+    Fault(
+        name="limit-before-body",
+        sentence="Whether there is room is looked up when a request's head comes, and counted when its body is there",
+        family=Family.LIBRARY,
+        clauses=("RATE-10",),
+        plant=_before_the_body,
+    ),
+    Fault(
+        name="plan-ignored",
+        sentence="Every key has the requests of the first plan, whatever its organisation pays for",
+        family=Family.IMPLEMENTATION,
+        clauses=("RATE-15",),
+        plant=_secretly(_first_plan),
+        meaningful=_no_plans,
+    ),
+    Fault(
+        name="refused-requests-lengthen-refusal",
+        sentence="Each request that is refused for quota begins the window anew",
+        family=Family.LIBRARY,
+        clauses=("RATE-13",),
+        plant=_penalising,
+    ),
+    Fault(
+        name="refusals-not-counted",
+        sentence="A request refused for its path, method or scope costs nothing, though the policy says it does",
+        family=Family.IMPLEMENTATION,
+        clauses=("RATE-12",),
+        plant=_refusals_for_nothing,
     ),
     Fault(
         name="retry-after-too-early",

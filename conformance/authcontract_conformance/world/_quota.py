@@ -1,0 +1,313 @@
+"""Steps on quota that the clauses on limits share: the cheapest way to use a limit up, and what a used up key shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
+
+from authcontract_engine import Charge, KeyRecord, Rule
+from authcontract_policy import Operation, RateLimit
+
+from authcontract_conformance.exchange._exchange import Acquire, Burst, Exchange, Key, Need, Probe, Purpose
+from authcontract_conformance.oracle._bounds import let_in_when_spent
+from authcontract_conformance.oracle._oracle import describe_exchange
+from authcontract_conformance.oracle._quota_fields import Said, promised
+from authcontract_conformance.oracle._verdict import inconclusive, skipped
+from authcontract_conformance.world._patterns import protected
+from authcontract_conformance.world._world import Asking, Ended, World
+
+T = TypeVar("T")
+TOO_MANY = 429
+#: Larger amounts cost more requests than a run should; the headers speak of those (clauses 4.10).
+LARGEST = 300
+CONNECTIONS = 8
+#: Resolution of a limiter's clock, where the target's time runs by itself (clauses 4.1).
+RESOLUTION = 1.0
+#: Seconds that must be left of a window, where time runs, to show something on a key that is used up.
+ENOUGH = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The cheapest way to use up a limit: which operation, with which key, and how much there is."""
+
+    limit: RateLimit
+    operation: Operation
+    need: Need
+    charge: Charge
+
+    @property
+    def capacity(self) -> int:
+        """Return how many requests a correct server admits at once, from idle."""
+        return self.charge.burst // self.charge.cost
+
+    @property
+    def rate(self) -> int:
+        """Return how many requests there are in each window."""
+        return self.charge.amount // self.charge.cost
+
+    @property
+    def window(self) -> int:
+        """Return the window in seconds; limits of requests always have one."""
+        return self.limit.window or 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What requests sent at once with one key brought: how many were admitted, how long it took, and the refusals."""
+
+    choice: Choice
+    key: Key
+    #: The case of whose organisations the key is.
+    case: str
+    #: The target's time, as far as it is known, before the first of them.
+    at: float
+    exchanges: tuple[Exchange, ...]
+
+    @property
+    def admitted(self) -> int:
+        """Return how many were admitted."""
+        return sum(exchange.succeeded for exchange in self.exchanges)
+
+    @property
+    def seconds(self) -> float:
+        """Return how long it took at most."""
+        return max(e.received_at for e in self.exchanges) - min(e.sent_at for e in self.exchanges)
+
+    @property
+    def refusals(self) -> tuple[Exchange, ...]:
+        """Return the refusals, in the order in which they came."""
+        refused = [exchange for exchange in self.exchanges if exchange.status == TOO_MANY]
+        return tuple(sorted(refused, key=lambda exchange: exchange.received_at))
+
+    @property
+    def last(self) -> Exchange:
+        """Return the last answer."""
+        return max(self.exchanges, key=lambda exchange: exchange.received_at)
+
+
+def no_limits(world: World) -> str | None:
+    """Say that the policy states no number of requests, if so."""
+    counted = [limit for limit in world.policy.rate_limits.values() if limit.requests is not None]
+    return None if counted else "the policy states no number of requests"
+
+
+def counted(world: World) -> tuple[RateLimit, ...]:
+    """Return the limits of so many requests in a window."""
+    return tuple(limit for limit in world.policy.rate_limits.values() if limit.requests is not None)
+
+
+def rule(world: World, limit: RateLimit) -> Rule:
+    """Return the line of the policy that states a limit."""
+    path = ("rate_limits", limit.name)
+    return Rule(path=path, source=world.policy.source(path))
+
+
+# --- which operation and key ---------------------------------------------------------------------------------------
+
+
+def choose(world: World, limit: RateLimit) -> Choice | None:
+    """Return the operation and key for which this limit is the first to refuse, with the smallest amount."""
+    best: Choice | None = None
+    for operation in protected(world):
+        if operation.method != "GET" or limit.name not in world.contract.resolution.limits[operation.id]:
+            continue
+        if world.resources.steps(operation):
+            continue  # making an object would spend the allowance that is to be counted
+        for need in plans(world, operation):
+            mine = first_to_refuse(world, limit, operation, need)
+            if mine is not None and (best is None or mine.burst < best.charge.burst):
+                best = Choice(limit, operation, need, mine)
+    return best
+
+
+def first_to_refuse(world: World, limit: RateLimit, operation: Operation, need: Need) -> Charge | None:
+    """Return what a limit takes for an operation, if a key that calls only that meets no other limit before."""
+    charges = price(world, operation, need)
+    mine = next((charge for charge in charges if charge.limit == limit.name and charge.cost > 0), None)
+    if mine is None or any(c.burst * mine.cost < mine.burst * c.cost for c in charges if c is not mine):
+        return None
+    return mine
+
+
+def plans(world: World, operation: Operation, environment: str | None = None) -> Iterable[Need]:
+    """Return keys that may call an operation, on every plan on which there are keys."""
+    for need in world.access.sufficient(operation, environment or world.environment):
+        yield from (replace(need, plan=plan, own=True) for plan in world.access.plans or (need.plan,))
+
+
+def price(world: World, operation: Operation, need: Need) -> tuple[Charge, ...]:
+    """Return what a correct server would charge such a key for the operation."""
+    record = KeyRecord(
+        id="-",
+        digest="-",
+        kind=need.kind,
+        scopes=need.scopes,
+        plan=need.plan,
+        environment=need.environment,
+        organisation="-",
+        lineage="-",
+        issued_at=world.now(),
+    )
+    return world.contract.usual_charges(operation, record)
+
+
+def chosen(world: World, limit: RateLimit) -> Choice:
+    """Return the cheapest way to use a limit up; ends the case where there is none that a run can afford."""
+    choice = choose(world, limit)
+    if choice is None:
+        raise Ended(skipped("no operation and key for which this limit is the first to refuse"))
+    if choice.capacity > LARGEST:
+        raise Ended(skipped(f"{choice.capacity} requests are more than the {LARGEST} that a run spends on one limit"))
+    return choice
+
+
+def remembered(world: World, limit: RateLimit, what: str, find: Callable[[], Asking[T]]) -> Asking[T]:
+    """Find something out about a limit, unless an earlier case did."""
+    place = (limit.name, what)
+    if place not in world.settings.spent:
+        world.settings.spent[place] = yield from find()
+    found: T = world.settings.spent[place]
+    return found
+
+
+def alike(world: World, choice: Choice) -> Asking[tuple[Operation, ...]]:
+    """Return the operations that draw on the same allowances at the same price: one of them may not be counted."""
+    return (yield from remembered(world, choice.limit, "operations", partial(_alike, world, choice)))
+
+
+def _alike(world: World, choice: Choice) -> Asking[tuple[Operation, ...]]:
+    """Try each once with another key; what makes something is used only where all is made for the run."""
+    if {"operation", "object"} & set(choice.limit.per):
+        return (choice.operation,)
+    managed_by = world.policy.keys.managed_by
+    found = [choice.operation]
+    for operation in protected(world):
+        reads = operation.method == "GET"
+        makes = operation.method == "POST" and world.settings.disposable
+        if operation is choice.operation or world.resources.steps(operation) or not (reads or makes):
+            continue
+        if managed_by is not None and operation.id in (managed_by.create, managed_by.rotate, managed_by.revoke):
+            continue
+        same = set(price(world, operation, choice.need)) == set(price(world, choice.operation, choice.need))
+        if same and world.access.permits(operation, choice.need) and len(found) < choice.capacity:
+            other: Key = yield Acquire(replace(choice.need, own=False))
+            served: Exchange = yield world.request(operation, other, purpose=Purpose.FIXTURE)
+            found += [operation] if served.succeeded else []
+    return tuple(found)
+
+
+# --- using it up ---------------------------------------------------------------------------------------------------
+
+
+def counting(probe: Probe, connection: str | None = None) -> Probe:
+    """Return a probe that is sent at once and never again: the clause counts itself."""
+    return replace(probe, paced=False, connection=connection)
+
+
+def spend(world: World, choice: Choice, requests: int, key: Key | None = None) -> Asking[Spent]:
+    """Send so many requests at once, on several connections and over all operations that are counted together."""
+    operations = yield from alike(world, choice)
+    owner: Key = key if key is not None else (yield Acquire(choice.need))
+    at = world.now()
+    probes = tuple(
+        counting(
+            world.request(operations[index % len(operations)], owner, label=f"uses up {choice.charge.limit}"),
+            f"{index % CONNECTIONS}",
+        )
+        for index in range(requests)
+    )
+    exchanges: tuple[Exchange, ...] = yield Burst(probes, connections=CONNECTIONS)
+    return Spent(choice=choice, key=owner, case=world.case, at=at, exchanges=settled(exchanges))
+
+
+def settled(exchanges: Sequence[Exchange]) -> tuple[Exchange, ...]:
+    """Return the exchanges, each either admitted or refused for quota; ends the case where one is neither."""
+    odd = [exchange for exchange in exchanges if not exchange.succeeded and exchange.status != TOO_MANY]
+    if odd:
+        raise Ended(inconclusive(f"an answer that is neither admitted nor refused: {describe_exchange(odd[0])}"))
+    return tuple(exchanges)
+
+
+def observed(world: World, choice: Choice) -> Asking[Spent]:
+    """Return what a fresh key brought that sent two requests more than there are; an earlier case may have done so."""
+
+    def find() -> Asking[Spent]:
+        return (yield from spend(world, choice, choice.capacity + 2))
+
+    return (yield from remembered(world, choice.limit, "observed", find))
+
+
+def exhausted(world: World, choice: Choice) -> Asking[Spent]:
+    """Return a key that has used the limit up just now, by an earlier case if that is still so."""
+    for what in ("exhausted", "observed"):
+        kept: Spent | None = world.settings.spent.get((choice.limit.name, what))
+        if kept is not None and kept.refusals and _still(world, kept):
+            return kept
+    spent = yield from spend(world, choice, choice.capacity + 2)
+    if not spent.refusals:
+        spent = yield from spend(world, choice, choice.capacity + 2, spent.key)
+    if not spent.refusals:
+        raise Ended(inconclusive("nothing is refused, however much is sent; RATE-1 judges that"))
+    world.settings.spent.setdefault((choice.limit.name, "observed"), spent)
+    world.settings.spent[choice.limit.name, "exhausted"] = spent
+    return spent
+
+
+def _still(world: World, spent: Spent) -> bool:
+    """Tell whether a key must be used up still: the clock stood still, or enough of the window is left."""
+    if world.settings.frozen:
+        return spent.at == world.now()
+    return world.now() + ENOUGH < spent.at + spent.choice.window - RESOLUTION
+
+
+@dataclass(frozen=True, slots=True)
+class Sandwich:
+    """Requests between two of a key that is used up, which show that it was so all the while."""
+
+    #: Refused before and after.
+    controls: tuple[Exchange, Exchange]
+    between: tuple[Exchange, ...]
+    #: How many may have got in by what flowed in meanwhile.
+    allowance: int
+
+    @property
+    def held(self) -> bool:
+        """Tell whether the key was used up before and after."""
+        return all(control.status == TOO_MANY for control in self.controls)
+
+    @property
+    def admitted(self) -> tuple[Exchange, ...]:
+        """Return what got in."""
+        return tuple(exchange for exchange in self.between if exchange.succeeded)
+
+
+def sandwich(world: World, spent: Spent, probes: Sequence[Probe]) -> Asking[Sandwich]:
+    """Send probes between two requests of a key that is used up.
+
+    Where time runs, each is sent so often that what flows in cannot admit them all; and all of them must be fewer than
+    a new window would let in, since otherwise they could use that up before the second control (clauses 4.8).
+    """
+    choice = spent.choice
+    control = counting(world.request(choice.operation, spent.key, label="shows that the key is used up"))
+    times = 1 if world.settings.frozen else max(3, let_in_when_spent(choice.rate, choice.window, 2 * RESOLUTION) + 1)
+    if not world.settings.frozen and len(probes) * times + 2 > choice.capacity:
+        raise Ended(skipped(f"a limit of {choice.capacity} is too small to tell a new window from what gets in"))
+    before: Exchange = yield control
+    between: list[Exchange] = []
+    for probe in probes:
+        for _ in range(times):
+            exchange: Exchange = yield counting(probe, probe.connection)
+            between.append(exchange)
+    after: Exchange = yield control
+    seconds = after.received_at - before.sent_at + RESOLUTION
+    allowance = 0 if world.settings.frozen else let_in_when_spent(choice.rate, choice.window, seconds)
+    return Sandwich((before, after), tuple(between), allowance)
+
+
+def said(world: World, exchange: Exchange, limit: RateLimit, operation: Operation) -> Said | None:
+    """Return what a response says of a limit."""
+    alone = len(world.contract.resolution.limits[operation.id]) == 1
+    return promised(exchange, limit, alone=alone)
