@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fault_scenarios._scenario import Scenario, Shown
 from shop import Caller, Key
+
+from fault_scenarios._scenario import Scenario, Shown
 
 Field = tuple[bytes, bytes]
 

@@ -109,6 +109,7 @@ class Http2Connection(asyncio.Protocol):
         self._ready = False
         #: Why there are no more requests on it; "" while there may be.
         self._over = ""
+        self._delivery = Delivery.CLOSED
         self._reset = ""
         self._gathering: asyncio.TimerHandle | None = None
 
@@ -170,7 +171,7 @@ class Http2Connection(asyncio.Protocol):
                 started=stream is not None and stream.started,
             )
         except _OverError as over:
-            return Answer(delivery=Delivery.CLOSED, problem=str(over), reset=self._reset)
+            return Answer(delivery=self._delivery, problem=str(over), reset=self._reset)
         except h2.exceptions.H2Error as error:  # what the target has closed meanwhile takes nothing more
             return Answer(delivery=Delivery.CLOSED, problem=f"connection lost: {error}")
         finally:
@@ -366,7 +367,8 @@ class Http2Connection(asyncio.Protocol):
 
     def _fail(self, delivery: Delivery, problem: str) -> None:
         """End the connection, and every request on it."""
-        self._over = self._over or problem
+        if not self._over:
+            self._over, self._delivery = problem, delivery
         for stream in tuple(self._streams.values()):
             stream.end(delivery, problem, self._reset)
         if not self._transport.is_closing():
