@@ -9,6 +9,8 @@ import pytest
 from authcontract_conformance.clauses import MERGED, catalogue
 from authcontract_conformance.cli.explain import command
 from authcontract_conformance.faults import FAULTS
+from authcontract_conformance.oracle._verdict import Basis, Level
+from authcontract_conformance.reports._meaning import verdicts
 from authcontract_policy import CODES
 from click.testing import CliRunner, Result
 
@@ -31,7 +33,10 @@ def test_alone_it_lists_every_clause_with_its_promise() -> None:
     assert max(map(len, result.output.splitlines())) <= 80
 
 
-@pytest.mark.parametrize("code", [*catalogue(), *MERGED, *CODES, *(fault.name for fault in FAULTS)])
+VARIANTS = sorted({variant for clause in catalogue().values() for variant in clause.variants})
+
+
+@pytest.mark.parametrize("code", [*catalogue(), *MERGED, *VARIANTS, *CODES, *(fault.name for fault in FAULTS)])
 def test_every_code_is_explained(code: str) -> None:
     result = explain(code, "--format", "json")
 
@@ -52,9 +57,58 @@ def test_a_clause_says_why_it_matters_and_what_proves_it() -> None:
     output = explain("auth-1").output
 
     assert output.startswith("AUTH-1  (clause)\nA request without a key is refused")
-    for label in ("level", "why", "checked", "kept by", "source", "proved by"):
+    for label in ("level", "why", "checked", "pass", "fail", "inconclusive", "kept by", "source", "proved by"):
         assert f"\n{label} " in output
     assert "no-key-for-get" in output
+
+
+@pytest.mark.parametrize("clause", catalogue())
+def test_what_each_verdict_means_follows_from_the_clause(clause: str) -> None:
+    """Only a MUST can fail; what it needs is named where it is skipped; a standard is excused by no silence."""
+    found = catalogue()[clause]
+    meant = verdicts(found)
+    assert ("fail" in meant) == (found.level is Level.MUST)
+    assert ("unspecified" in meant) == (found.level is Level.UNSPEC or found.basis is Basis.CONTRACT)
+    assert {"pass", "warn", "inconclusive", "skipped"} <= meant.keys()
+    assert all(need.value in meant["skipped"] for need in found.needs)
+    assert ("run is inconclusive" in meant["inconclusive"]) == (found.level is Level.MUST)
+
+
+def test_a_variant_says_which_clauses_try_it() -> None:
+    found = json.loads(explain("v-c10", "--format", "json").stdout)
+
+    assert (found["kind"], found["code"]) == ("variant", "V-C10")
+    assert found["summary"].startswith("A way to show a key; ")
+    assert set(found["details"]) == {c.id for c in catalogue().values() if "V-C10" in c.variants}
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--family", "LIFE"), ("life",), ("LIFE-*",), ("--family", "life-?,LIFE-1?,LIFE-M")], ids=" ".join
+)
+def test_a_family_or_a_glob_lists_its_clauses(arguments: tuple[str, ...]) -> None:
+    listed = [line.split()[0] for line in explain(*arguments).output.splitlines() if line[0] != " "]
+    assert listed == [clause for clause in catalogue() if clause.startswith("LIFE-")]
+
+
+@pytest.mark.parametrize("arguments", [("--family", "LIFF"), ("LIFF-*",), ("AUTH-1", "--family", "LIFE")], ids=" ".join)
+def test_what_lists_nothing_is_refused(arguments: tuple[str, ...]) -> None:
+    result = explain(*arguments)
+    assert result.exit_code == 2
+    assert result.output.startswith("Error: ")
+
+
+@pytest.mark.parametrize("width", [40, 80])
+@pytest.mark.parametrize(
+    "arguments", [(), ("AUTH-1",), ("SCOPE-3",), ("LIFE",), ("V-C10",), ("no-key-for-get",)], ids=str
+)
+def test_every_line_fits_the_terminal(arguments: tuple[str, ...], width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is cut off: what stands beside a label on a wide terminal stands below it on a narrow one."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    narrow = explain(*arguments).output
+    monkeypatch.setenv("COLUMNS", "200")
+    wide = explain(*arguments).output
+    assert max(map(len, narrow.splitlines())) <= width
+    assert "".join(narrow.split()).replace("-", "") == "".join(wide.split()).replace("-", "")
 
 
 @pytest.mark.parametrize("merged", MERGED)
