@@ -226,7 +226,11 @@ def _auth_12(world: World) -> Iterable[Case]:
     for first, start in (("unknown", 0), ("valid", 1)):
         # Each operation is tried in one order, and every other one in the other.
         chosen = _some(_callable(world))[start::2]
-        yield Case(f"two lines, the {first} key first", partial(_each, chosen, partial(_two_lines_of, first=first)))
+        yield Case(
+            f"two lines, the {first} key first",
+            partial(_each, chosen, partial(_two_lines_of, first=first)),
+            again=False,
+        )
     for operation in protected(world):
         weak = next(iter(world.access.insufficient(operation, world.environment)), None)
         if weak is not None and operation.method == "GET":

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 
 from authcontract_policy import Operation
 
 from authcontract_conformance.clauses._clause import Case, Clause, Steps
-from authcontract_conformance.exchange._exchange import Acquire, Exchange, Key, Need, Parts
+from authcontract_conformance.exchange._exchange import Acquire, Delivery, Exchange, Key, Need, Probe
 from authcontract_conformance.oracle._oracle import broken, describe_exchange
-from authcontract_conformance.oracle._verdict import PASSED, Basis, Judgement, Level, Word, fail, inconclusive
-from authcontract_conformance.world._patterns import protected
-from authcontract_conformance.world._world import World
+from authcontract_conformance.oracle._verdict import (
+    PASSED,
+    Basis,
+    Judgement,
+    Level,
+    Word,
+    fail,
+    inconclusive,
+    warn,
+)
+from authcontract_conformance.world._patterns import (
+    Attempt,
+    bypasses,
+    gained,
+    protected,
+    reading_operation,
+    trials,
+)
+from authcontract_conformance.world._world import Item, World
 
 KNOWN = ("GET", "POST", "PUT", "PATCH", "DELETE")
 CHANGING = frozenset({"PUT", "PATCH", "DELETE"})
@@ -23,22 +40,40 @@ NOT_SUPPORTED = (403, 405, 501)
 
 
 def _head(operation: Operation, who: str, need: Need | None, world: World) -> Steps:
-    """HEAD must not open what GET keeps shut, whoever asks."""
+    """HEAD must not open what GET keeps shut, whoever asks; GET is asked only where HEAD alone tells nothing."""
     item = yield from world.item(operation)
     key: Key | None = (yield Acquire(need)) if need is not None else None
-    get: Exchange = yield world.request(operation, key, item, label=f"GET, {who}")
     probe = world.request(operation, key, item, method="HEAD", label=f"HEAD, {who}")
     head: Exchange = yield probe
-    if get.broken or head.broken:
-        return inconclusive(broken(get if get.broken else head))
+    asked = world.request(operation, key, item, label=f"GET, {who}")
+    if head.broken:
+        return inconclusive(broken(head))
+    # Where HEAD answers what the contract says of GET, or is not supported, GET can add nothing.
+    if head.status in NOT_SUPPORTED or world.expect(asked).accepts(head):
+        return PASSED
+    get: Exchange = yield asked
+    if get.broken:
+        return inconclusive(broken(get))
     expectation = world.expect(probe)
     if head.succeeded and not get.succeeded:
         got = f"{describe_exchange(head)} where GET answers {describe_exchange(get)}"
         return fail(expectation.evidence(head, get, got), "HEAD opens what GET keeps shut")
-    if head.status == get.status or head.status in NOT_SUPPORTED:
+    if head.status == get.status:
         return PASSED
-    reason = f"HEAD answers {head.status}, GET {get.status}"
-    return Judgement(word=Word.WARN, reason=reason, evidence=expectation.evidence(head, get))
+    return warn(expectation.evidence(head, get), f"HEAD answers {head.status}, GET {get.status}")
+
+
+def _head_changes_nothing(operation: Operation, world: World) -> Steps:
+    """HEAD with the body of a change, with a key that may make it."""
+    key = yield from world.key(operation)
+
+    def send(item: Item) -> Probe:
+        world.spare(item)
+        label = f"HEAD on {operation.path} with the body of {operation.method}"
+        return world.request(operation, key, item, method="HEAD", canary=world.canary(), label=label)
+
+    judge = partial(not_done, world, f"HEAD did what {operation.method} does")
+    return (yield from trials(world, operation, [send], judge, method=operation.method))
 
 
 def _meth_1(world: World) -> Iterable[Case]:
@@ -49,97 +84,202 @@ def _meth_1(world: World) -> Iterable[Case]:
                 yield Case(f"{operation.path} with too little", partial(_head, operation, "a key that may not", need))
             for need in world.access.sufficient(operation, world.environment)[:1]:
                 yield Case(f"{operation.path} with a key", partial(_head, operation, "a key that may", need))
+    for operation in _first_and_last(world):
+        yield Case(f"HEAD in the place of {operation.label}", partial(_head_changes_nothing, operation))
+
+
+def not_done(world: World, reason: str, exchange: Exchange, shown_by: str | None) -> Judgement:
+    """Fail where something shows that a request was carried out; any answer will do."""
+    if shown_by is None:
+        lost = exchange.delivery is Delivery.TIMEOUT
+        return inconclusive(broken(exchange)) if lost else PASSED
+    got = f"{describe_exchange(exchange)}, and {shown_by} shows that it was done"
+    return fail(world.expect(exchange.probe).evidence(exchange, got=got), reason)
+
+
+def changing(world: World) -> dict[str, Operation]:
+    """Return for each method an operation that changes something which can be looked at, and that some key may call."""
+    found: dict[str, Operation] = {}
+    for operation in protected(world):
+        reader = world.resources.reader(operation)
+        if operation.method in KNOWN[1:] and reader and world.access.strongest(operation, world.environment):
+            found.setdefault(operation.method, operation)
+    return found
+
+
+def _first_and_last(world: World) -> tuple[Operation, ...]:
+    """Return an operation that makes something and one that takes it away."""
+    found = changing(world)
+    return tuple(found[method] for method in ("POST", "DELETE") if method in found)
+
+
+def closed(world: World) -> dict[str, tuple[Operation, Need]]:
+    """Return for each method an operation that changes something, and a key that may not call it."""
+    found: dict[str, tuple[Operation, Need]] = {}
+    for operation in protected(world):
+        needs = world.access.insufficient(operation, world.environment)
+        if operation.method in KNOWN[1:] and needs and world.resources.reader(operation):
+            found.setdefault(operation.method, (operation, needs[-1]))
+    return found
 
 
 # --- METH-2: methods that are not there ----------------------------------------------------------------------------
 
 
-def _undocumented(operation: Operation, method: str, world: World) -> Steps:
-    item = yield from world.item(operation)
-    if method in CHANGING and world.resources.steps(operation):
-        world.spare(item)
+def _undocumented(operation: Operation, methods: tuple[str, ...], world: World) -> Steps:
     key: Key = yield from world.key(operation)
-    content = world.settings.sampler.content(operation, method, world.canary())
-    before = yield from world.snapshot(operation, item, method)
-    probe = world.request(operation, key, item, method=method, body=content, label=f"{method} is not documented here")
-    exchange: Exchange = yield probe
-    after = yield from world.snapshot(operation, item, method)
-    expectation = world.expect(probe)
-    if (yield from world.took_effect(operation, item, (before, after), probe.canary, method)):
-        got = f"{describe_exchange(exchange)}, and {before.reader} shows a change"
-        return fail(expectation.evidence(exchange, got=got), "an undocumented method was carried out")
-    judgement = expectation.judge(exchange, reason="an undocumented method is served")
-    if judgement.word is Word.FAIL and not exchange.succeeded:
-        return Judgement(
-            word=Word.WARN, reason="refused, but not as a method that is not there", evidence=judgement.evidence
-        )
-    return judgement
+
+    def send(method: str, item: Item) -> Probe:
+        if method in CHANGING and world.resources.steps(operation):
+            world.spare(item)
+        content = world.settings.sampler.content(operation, method, world.canary())
+        label = f"{method} is not documented here"
+        return world.request(operation, key, item, method=method, body=content, label=label)
+
+    def judge(exchange: Exchange, shown_by: str | None) -> Judgement:
+        expectation = world.expect(exchange.probe)
+        if shown_by is not None:
+            got = f"{describe_exchange(exchange)}, and {shown_by} shows a change"
+            return fail(expectation.evidence(exchange, got=got), "an undocumented method was carried out")
+        judgement = expectation.judge(exchange, reason="an undocumented method is served")
+        if judgement.word is Word.FAIL and not exchange.succeeded:
+            return replace(judgement, word=Word.WARN, reason="refused, but not as a method that is not there")
+        return judgement
+
+    attempts = [partial(send, method) for method in methods]
+    return (yield from trials(world, operation, attempts, judge, method="PUT"))
 
 
 def _meth_2(world: World) -> Iterable[Case]:
     documented = {(op.method, op.path) for op in world.contract.specification.operations}
+    for operation in _one_for_each_path(world):
+        methods = tuple(method for method in KNOWN if (method, operation.path) not in documented)
+        if methods:
+            yield Case(f"{', '.join(methods)} on {operation.path}", partial(_undocumented, operation, methods))
+
+
+def _one_for_each_path(world: World) -> Iterator[Operation]:
     seen = set()
     for operation in protected(world):
-        if operation.method != "GET" or operation.path in seen or world.resources.reader(operation) is None:
-            continue
-        seen.add(operation.path)
-        for method in KNOWN:
-            if (method, operation.path) not in documented:
-                yield Case(f"{method} {operation.path}", partial(_undocumented, operation, method))
+        if operation.method == "GET" and operation.path not in seen and world.resources.reader(operation):
+            seen.add(operation.path)
+            yield operation
 
 
-# --- METH-6: overrides ---------------------------------------------------------------------------------------------
+# --- METH-3: methods that are none ----------------------------------------------------------------------------------
 
-OVERRIDES = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
+#: Nobody defined the first ones; WebDAV, caches and drafts defined the others.
+STRANGE = ("FOO", "GETS", "get", "PROPFIND", "COPY", "MOVE", "LINK", "PURGE", "QUERY", "CONNECT", "", "A" * 4096)
+#: Of those, what a server may well take for GET, or may know.
+OPEN = frozenset({"get", "QUERY", ""})
 
 
-def _overridden(operation: Operation, need: Need, verb: str, header: str | None, world: World) -> Steps:
-    """Ask for a method that the key may not use by a header, or in the query, of one that it may send."""
+def _named(world: World, operation: Operation, key: Key | None, method: str, item: Item) -> Probe:
+    shown = f"a method of {len(method)} characters" if len(method) > len("PROPFIND") else f"method {method!r}"
+    probe = world.request(operation, key, item, label=f"{shown}{' without a key' if key is None else ''}")
+    return replace(probe, method=method.encode())
+
+
+def _strange_without_key(world: World) -> Steps:
+    operation = reading_operation(world)
+    attempts: list[Attempt] = [partial(_named, world, operation, None, method) for method in STRANGE]
+    return (yield from bypasses(world, operation, attempts))
+
+
+def _strange_with_key(world: World) -> Steps:
+    """Send methods that nobody knows with a key that may read: whoever serves them checks the wrong thing elsewhere."""
+    operation = reading_operation(world)
     item = yield from world.item(operation)
-    if world.resources.steps(operation):
+    proof = yield from world.proof(operation, item)
+    key: Key = yield Acquire(world.need(operation))
+    for method in STRANGE[:2]:
+        exchange: Exchange = yield _named(world, operation, key, method, item)
+        if exchange.broken or not proof.succeeded:
+            return inconclusive(broken(exchange) if exchange.broken else "a key that may was not served by GET")
+        if gained(exchange, item, proof) is not None:
+            control = yield from world.control(operation, item)
+            evidence = world.expect(exchange.probe).evidence(exchange, control)
+            return warn(evidence, "a method that nobody knows is served like GET")
+    return PASSED
+
+
+def _in_lower_case(operation: Operation, need: Need, world: World) -> Steps:
+    """Methods have case: `delete` is not DELETE, and must not slip past what checks DELETE."""
+    weak: Key = yield Acquire(need)
+
+    def send(method: str, key: Key | None, item: Item) -> Probe:
         world.spare(item)
-    key: Key = yield Acquire(need)
+        who = "no key" if key is None else "a key that may not"
+        label = f"method {method!r}, {who}"
+        return world.request(operation, key, item, method=method, canary=world.canary(), label=label)
+
+    spelled = (operation.method.lower(), operation.method.capitalize())
+    attempts = [partial(send, method, key) for method in spelled for key in (weak, None)]
+    judge = partial(not_done, world, f"{operation.method} in another case was carried out")
+    return (yield from trials(world, operation, attempts, judge, method=operation.method))
+
+
+def _meth_3(world: World) -> Iterable[Case]:
+    yield Case("strange methods without a key", _strange_without_key)
+    yield Case("unknown methods with a key", _strange_with_key)
+    for method, (operation, need) in closed(world).items():
+        if method in CHANGING and world.resources.steps(operation):
+            yield Case(f"{operation.label} in lower case", partial(_in_lower_case, operation, need))
+
+
+# --- METH-4: OPTIONS ------------------------------------------------------------------------------------------------
+
+
+def _options_show(operation: Operation, world: World) -> Steps:
+    def send(item: Item) -> Probe:
+        return world.request(operation, None, item, method="OPTIONS", label=f"OPTIONS {operation.path} without a key")
+
+    return (yield from bypasses(world, operation, [send]))
+
+
+def _options_do(operation: Operation, world: World) -> Steps:
+    key: Key = yield from world.key(operation)
+
+    def send(item: Item) -> Probe:
+        world.spare(item)
+        label = f"OPTIONS {operation.path} with the body of {operation.method}"
+        return world.request(operation, key, item, method="OPTIONS", canary=world.canary(), label=label)
+
+    judge = partial(not_done, world, "OPTIONS changed something")
+    return (yield from trials(world, operation, [send], judge, method=operation.method))
+
+
+def _meth_4(world: World) -> Iterable[Case]:
+    reading = [op for op in _one_for_each_path(world) if world.access.strongest(op, world.environment)]
+    for operation in dict.fromkeys((*reading[:1], *[op for op in reading if world.resources.steps(op)][:1])):
+        yield Case(f"OPTIONS {operation.path} shows nothing", partial(_options_show, operation))
+    for operation in _first_and_last(world):
+        yield Case(f"OPTIONS does nothing of {operation.label}", partial(_options_do, operation))
+
+
+# --- METH-5: TRACE --------------------------------------------------------------------------------------------------
+
+
+def _reflected(method: str, world: World) -> Steps:
+    operation = reading_operation(world)
+    key: Key = yield Acquire(world.need(operation, own=True))
+    item = yield from world.item(operation)
     canary = world.canary()
-    reader = world.resources.reader(operation)
-    if reader is None:
-        return inconclusive("nothing shows whether the object changed")
-    extra: tuple[tuple[Parts, Parts], ...] = ()
-    query: Parts = ()
-    body = world.settings.sampler.content(operation, operation.method, canary) if verb == "POST" else b""
-    if header is None:
-        query = (b"_method=" + operation.method.encode(),)
-    else:
-        extra = (((header.encode(),), (operation.method.encode(),)),)
-    before = yield from world.snapshot(operation, item)
-    how = f"{header}: {operation.method}" if header else f"?_method={operation.method}"
-    probe = world.request(
-        operation, key, item, method=verb, body=body, extra=extra, query=query, label=f"{verb} with {how}"
-    )
-    exchange: Exchange = yield probe
-    after = yield from world.snapshot(operation, item)
-    if not (yield from world.took_effect(operation, item, (before, after), probe.canary, operation.method)):
-        return inconclusive(broken(exchange)) if exchange.broken else PASSED
-    expectation = world.expect(probe)
-    got = f"{describe_exchange(exchange)}, and {before.reader} shows that it was done"
-    return fail(expectation.evidence(exchange, got=got), f"{operation.method} was carried out under another method")
+    extra = (((b"X-Echo",), (canary.encode(),)),)
+    exchange: Exchange = yield world.request(operation, key, item, method=method, body=b"", extra=extra, label=method)
+    if exchange.broken:
+        return inconclusive(broken(exchange))
+    evidence = world.expect(exchange.probe).evidence(exchange)
+    if key.id in world.settings.vault.shown(exchange.body):
+        return fail(evidence, f"{method} sends the key back")
+    if canary.encode() in exchange.body:
+        return warn(evidence, f"{method} sends the request's headers back")
+    return PASSED
 
 
-def _meth_6(world: World) -> Iterable[Case]:
-    chosen: dict[str, tuple[Operation, Need]] = {}
-    for operation in protected(world):
-        needs = world.access.insufficient(operation, world.environment)
-        if operation.method in ("DELETE", "PATCH", "PUT") and needs and world.resources.reader(operation):
-            chosen.setdefault(operation.method, (operation, needs[-1]))
-    for operation, need in chosen.values():
-        for verb in ("GET", "POST"):
-            for header in (*OVERRIDES, None):
-                how = f"by {header}" if header else "by ?_method="
-                subject = f"{operation.label} asked for {how} of {verb}"
-                yield Case(subject, partial(_overridden, operation, need, verb, header))
-
-
-def _nothing_denied(world: World) -> str | None:
-    return None if any(True for _ in _meth_6(world)) else "no changing operation is closed to any key"
+def _meth_5(_: World) -> Iterable[Case]:
+    for method in ("TRACE", "TRACK"):
+        yield Case(method, partial(_reflected, method))
 
 
 def _no_reads(world: World) -> str | None:
@@ -152,12 +292,17 @@ CLAUSES = (
         level=Level.MUST,
         basis=Basis.STANDARD,
         sources=("RFC 9110 section 9.3.2",),
-        promise="HEAD is refused whenever GET is.",
+        promise="HEAD is refused whenever GET is, and does no more than GET.",
         why="Checks that list GET and POST let HEAD through; once it deleted a role, once it granted access.",
-        how="Each operation that reads is asked for by GET and by HEAD without a key, with a key that may not, and "
-        "with one "
-        "that may. HEAD may answer like GET or say that it is not supported; a success where GET is refused fails.",
-        fix="Route HEAD through the same checks as GET.",
+        how="Each operation that reads is asked for by HEAD without a key, with a key that may not, and with one that "
+        "may; GET follows where the answer is not what GET should get. HEAD may answer like GET or say that it is not "
+        "supported; a success where GET is refused fails. HEAD with the body of a change must change nothing.",
+        fix="Route HEAD through the same checks as GET, and through no other code.",
+        precedents=(
+            "CVE-2010-0738 (JBoss: only GET and POST were closed)",
+            "T. Katz, 2019 (GitHub: HEAD ran the code of POST and granted access)",
+        ),
+        variants=("V-M04",),
         inapplicable=_no_reads,
         cases=_meth_1,
     ),
@@ -168,24 +313,56 @@ CLAUSES = (
         sources=("RFC 9110 section 15.5.6",),
         promise="A method that is not documented for a path is not carried out, and answers that it is not there.",
         why="Generated controllers serve PUT beside PATCH, and nobody wrote a rule for it.",
-        how="With the strongest key each undocumented method is sent to each object. A change fails, 405 passes, "
-        "another "
-        "refusal is a warning.",
+        how="With the strongest key each undocumented method is sent to each path that can be read. A change fails, "
+        "405 passes, another refusal is a warning.",
         fix="List the methods of each route, and answer 405 with `Allow` to the others.",
+        variants=("V-M09",),
         inapplicable=_no_reads,
         cases=_meth_2,
     ),
     Clause(
-        id="METH-6",
+        id="METH-3",
+        level=Level.SHOULD,
+        basis=Basis.STANDARD,
+        sources=("RFC 9110 section 9.1", "OWASP ASVS 4.1.4"),
+        promise="A method that nobody knows is refused, and never taken for one that is known.",
+        why="A check that knows some methods by name lets a made-up one pass, and the program behind it answers as if "
+        "it were GET.",
+        how="Made-up methods, those of WebDAV and caches, an empty one and one of 4 KiB are sent without a key and "
+        "must gain nothing; `delete` and its like, by who may not DELETE, must change nothing. A made-up method with a "
+        "key that may read is a warning if it is served.",
+        fix="Compare methods byte by byte with a list, and answer 501 or 405 to the rest.",
+        precedents=("OWASP WSTG (many servers: made-up methods are served like GET)",),
+        variants=("V-M07", "V-M08", "V-M10"),
+        inapplicable=_no_reads,
+        cases=_meth_3,
+    ),
+    Clause(
+        id="METH-4",
         level=Level.MUST,
-        basis=Basis.CONTRACT,
-        sources=("CVE-2023-30845", "CVE-2019-10913"),
-        promise="The method on the request line is the one that counts.",
-        why="Frameworks let a header or a form field name another method, after the proxy has checked the first.",
-        how="A key that may not change an object asks for the change by `X-HTTP-Method-Override` and its kin, and by "
-        "`?_method=`, of GET and of POST. The object must stay as it was.",
-        fix="Turn method override off, or apply it before rights are checked.",
-        inapplicable=_nothing_denied,
-        cases=_meth_6,
+        basis=Basis.STANDARD,
+        sources=("RFC 9110 section 9.2.1", "RFC 9110 section 9.3.7"),
+        promise="OPTIONS changes nothing, and shows nothing that a key is needed for.",
+        why="Preflights come without a key, so that OPTIONS is let past the checks, often into the code of the route.",
+        how="OPTIONS without a key must show no object, whatever else it answers; with a key that may and the body of "
+        "a change it must change nothing.",
+        fix="Answer OPTIONS before the route's own code, with `Allow` and no content.",
+        inapplicable=_no_reads,
+        cases=_meth_4,
+    ),
+    Clause(
+        id="METH-5",
+        level=Level.SHOULD,
+        basis=Basis.HARDENING,
+        sources=("OWASP ASVS 13.4.4", "RFC 9110 section 9.3.8"),
+        promise="TRACE and TRACK send nothing of the request back.",
+        why="Whoever can make a browser or a proxy send TRACE reads the headers that they added, cookies and keys.",
+        how="TRACE and TRACK are sent with a key of their own and a marked header. The key in the answer fails, the "
+        "mark alone is a warning.",
+        fix="Switch TRACE and TRACK off.",
+        precedents=("J. Grossman, 2003 (many servers: cross-site tracing)",),
+        variants=("V-M06",),
+        inapplicable=_no_reads,
+        cases=_meth_5,
     ),
 )
