@@ -170,6 +170,8 @@ def _charged(limit: RateLimit, world: World) -> Steps:
         answered = exchange.status
         cost = partial(_cost, world, limit, refused, answered)
         promised, before, last = cost(world.contract), last, after
+        if flowed == 0 and taken % TIMES == 0:
+            world.settings.oracle.seen(cost, taken // TIMES, exchange)
         if promised is None or promised - flowed <= taken / TIMES <= promised:
             left.append(refused.name)
             continue

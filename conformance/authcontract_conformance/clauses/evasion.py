@@ -150,6 +150,7 @@ def _apart(limit: RateLimit, find: Callable[[World, Spent], Asking[Key | None]],
         return inconclusive("the key that was used up was let in meanwhile")
     if expected is None:
         return skipped("this limit does not count such a key")
+    world.settings.oracle.seen(shares, seen, found.between[-1])
     if seen == expected:
         return Judgement(word=Word.PASS, reason="" if seen else "it has requests of its own")
     if silence is not None:

@@ -86,6 +86,7 @@ def _second_rotation(world: World) -> Steps:
 def _as_promised(world: World, found: str, exchange: Exchange) -> Judgement:
     """Judge what a second rotation did by what the policy says of it."""
     promised = _while_in_grace(world.contract)
+    world.settings.oracle.seen(_while_in_grace, found, exchange)
     if found == promised:
         return PASSED
     told = f"a second rotation while the old key lives: {found.replace('_', ' ')}"

@@ -59,6 +59,9 @@ class Listener(Protocol):
     def note(self, expectation: Expectation, exchange: Exchange) -> None:
         """Learn what a response says of the silences that matter for it."""
 
+    def told(self, value: Callable[[Contract], Any], found: Any, exchange: Exchange) -> None:
+        """Learn that the target is seen to have `found` where a contract has `value`."""
+
     def two_ways(self, silence: str) -> bool:
         """Tell whether the target has answered a silence in more than one way."""
 
@@ -191,6 +194,11 @@ class Oracle:
         promised = value(self.contract)
         others = ((value(c), silence) for silence, contracts in self._alternatives.items() for c in contracts)
         return {other: silence for other, silence in others if other != promised}
+
+    def seen(self, value: Callable[[Contract], T], found: T, exchange: Exchange) -> None:
+        """Take in what the target was seen to do about something that a contract says, whatever it comes to."""
+        if self.listener is not None:
+            self.listener.told(value, found, exchange)
 
     def key(self, reading: Reading) -> KeyRecord | None:
         """Return the record that a correct key store would find for what is presented."""

@@ -75,10 +75,8 @@ def _promised(
     contract: Contract, decision: Decision, reading: Reading, facts: Facts, names: frozenset[str]
 ) -> Mapping[str, str | None]:
     """Return what these headers are under one answer; None: not there."""
-    if decision.allowed:
-        lines = contract.headers(reading, facts)
-    else:
-        lines = contract.refuse(decision, reading, facts).headers
+    refusal = None if decision.allowed else contract.refuse(decision, reading, facts)
+    lines = contract.headers(reading, facts) if refusal is None else refusal.headers
     found = {name.lower(): value for name, value in lines}
     return {name: _plain(found.get(name)) for name in names}
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from authcontract_engine import UNKNOWN, Contract, Decision
+from authcontract_engine import UNKNOWN, Contract, Decision, KeyRecord
+from authcontract_policy import Dimension, Secret
 
 from authcontract_conformance.exchange._exchange import Exchange
 from authcontract_conformance.exchange._vault import Vault
@@ -64,6 +65,13 @@ class Silences:
             for silence, contracts in self._answers.items()
             if any(decides_otherwise(oracle.contract, other) for other in contracts[1:])
         }
+        self._measuring = {
+            silence: contracts
+            for silence, contracts in self._answers.items()
+            if len({_secrets(contract) for contract in contracts}) > 1
+        }
+        #: Keys whose length is known.
+        self._measured: set[str] = set()
         self._promises = Promises(self._answers)
         self._cited = frozenset(oracle.contract.policy.silences) - frozenset(alternatives)
         self.seen: dict[str, Seen] = {}
@@ -84,6 +92,8 @@ class Silences:
     def look(self, exchange: Exchange, now: float, clause: str = "") -> None:
         """Learn from a response of which nothing is known but what the request itself says."""
         self.first.setdefault(clause, exchange.number)
+        if exchange.succeeded:
+            self._measure(exchange)
         self._learn(exchange, None, lambda: self._oracle.expect(exchange.probe, now, _OPEN))
 
     def note(self, expectation: Expectation, exchange: Exchange) -> None:
@@ -93,10 +103,31 @@ class Silences:
             known = (facts.object, facts.body, facts.key_state_conflict, facts.usage is None)
             self._learn(exchange, known, lambda: expectation)
 
+    def told(self, value: Callable[[Contract], Any], found: Any, exchange: Exchange) -> None:
+        """Learn that the target is seen to have `found` where a contract has `value`."""
+        says: dict[str, frozenset[Answer]] = {}
+        for silence, contracts in self._answers.items():
+            _say(says, silence, (value(contract) == found for contract in contracts))
+        for silence, answers in says.items():
+            self.learn(silence, answers, exchange.number)
+
     def learn(self, silence: str, answers: frozenset[Answer], exchange: int) -> None:
         """Take in that a response agrees with these answers of a silence only."""
         every = frozenset(range(len(self.answers(silence))))
         self.seen.setdefault(silence, Seen(every)).learn(answers, exchange)
+
+    def _measure(self, exchange: Exchange) -> None:
+        """Learn from the length of a key that works; one as assumed says so, whatever else is accepted."""
+        for key in exchange.probe.keys:
+            record = self._vault.record(key)
+            if record is None or not self._measuring or key in self._measured:
+                continue
+            self._measured.add(key)
+            length = self._vault.length(key)
+            for silence, contracts in self._measuring.items():
+                fits = [_may_be_so_long(contract, record, length) for contract in contracts]
+                if any(fits):
+                    self.learn(silence, frozenset(answer for answer, fit in enumerate(fits) if fit), exchange.number)
 
     def _learn(self, exchange: Exchange, known: object, expect: Callable[[], Expectation]) -> None:
         if exchange.broken:
@@ -159,3 +190,19 @@ def _rights(vault: Vault, key: str) -> tuple[object, ...]:
         return ()
     times = (record.rotated_at is None, record.revoked_at is None, record.expires_at is None)
     return (record.kind, record.scopes, record.plan, record.environment, *times)
+
+
+def _secrets(contract: Contract) -> tuple[tuple[str, Secret | None], ...]:
+    return tuple((name, kind.secret) for name, kind in contract.policy.keys.kinds.items())
+
+
+def _may_be_so_long(contract: Contract, record: KeyRecord, length: int) -> bool:
+    """Tell whether a key of its kind may have so many bytes, its prefix counted."""
+    kind = contract.policy.keys.kinds[record.kind]
+    if kind.secret is None:
+        return True
+    prefix = kind.prefix.lookup({Dimension.ENVIRONMENT: record.environment}) if kind.prefix is not None else None
+    rest, bound = length - len(prefix or ""), kind.secret.length
+    if bound.exact is not None:
+        return rest == bound.exact
+    return (bound.at_least or 0) <= rest and (bound.at_most is None or rest <= bound.at_most)

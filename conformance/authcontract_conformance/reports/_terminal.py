@@ -95,16 +95,21 @@ class Terminal:
             case Found():
                 self._out.print(in_short(event) if event.clause in self._shown else finding(event))
                 self._shown.add(event.clause)
-            case ClauseJudged():
-                self._clauses.append(event)
-            case SilenceJudged():
-                self._silences.append(event)
+            case ClauseJudged() | SilenceJudged():
+                self._keep(event)
             case Trouble(where=where, what=what):
                 self._out.print(Text(f"! {where}: {what}", style="yellow"))
             case RunFinished():
                 self._end(event)
             case _:
                 pass
+
+    def _keep(self, event: ClauseJudged | SilenceJudged) -> None:
+        """Keep what is told together at the end."""
+        if isinstance(event, ClauseJudged):
+            self._clauses.append(event)
+        else:
+            self._silences.append(event)
 
     def _advance(self, clause: str) -> None:
         if self._bar is not None and self._task is not None:
