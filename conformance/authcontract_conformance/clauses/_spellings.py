@@ -6,7 +6,7 @@ is, and whether it is one of the few that are tried on every operation. No row n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -221,7 +221,7 @@ def spelled(probe: Probe, spelling: Spelling, here: Place) -> Probe | None:
     return None if target == probe.target else replace(probe, target=target, label=spelling.what)
 
 
-def some(spellings: Iterable[Spelling], number: int, wanted: int) -> tuple[Spelling, ...]:
-    """Return a few of the spellings, others for each number, so that all of them are tried somewhere."""
-    listed = tuple(spellings)
-    return tuple(listed[(number + step) % len(listed)] for step in range(min(wanted, len(listed))))
+def some(number: int, wanted: int) -> tuple[Spelling, ...]:
+    """Return a few of the common spellings: the commonest and others for each number, so that all are tried."""
+    first, *rest = COMMON
+    return (first, *(rest[(number * (wanted - 1) + step) % len(rest)] for step in range(wanted - 1)))

@@ -15,7 +15,6 @@ from authcontract_conformance.clauses._authority import no_reads
 from authcontract_conformance.clauses._clause import Case, Clause, Steps
 from authcontract_conformance.clauses._openings import answerable, canonical, narrowest, public_path, reading
 from authcontract_conformance.clauses._spellings import (
-    COMMON,
     GATED,
     SPELLINGS,
     Spelling,
@@ -46,7 +45,7 @@ MANY = 60
 #: So many of more are tried, evenly chosen, with so few spellings each.
 CHOSEN, FEW = 150, 2
 #: Common spellings for each operation where there are not many.
-USUAL = 4
+USUAL = 3
 
 
 # --- ROUTE-1: spellings --------------------------------------------------------------------------------------------
@@ -70,7 +69,7 @@ def _chosen(operations: Sequence[Operation]) -> Iterator[tuple[Operation, tuple[
     many = len(operations) > MANY
     step = max(1, len(operations) // CHOSEN) if many else 1
     for number, operation in enumerate(operations[::step]):
-        yield operation, some(COMMON, number, FEW if many else USUAL)
+        yield operation, some(number, FEW if many else USUAL)
 
 
 def _route_1(world: World) -> Iterable[Case]:
@@ -177,7 +176,7 @@ def _alike(world: World) -> Steps:
     item = yield from world.item(operation)
     yield from world.proof(operation, item)
     keys: list[Key] = []
-    for need in world.access.sufficient(operation, world.environment)[:KEYS]:
+    for need in _readers(world, operation):
         keys.append((yield Acquire(need)))  # noqa: PERF401  a comprehension cannot yield
     judged: list[Judgement] = []
     for spelling in (spelling for spelling in SPELLINGS if spelling.what in LENIENT):
@@ -187,6 +186,15 @@ def _alike(world: World) -> Steps:
             exchanges.append((yield probe))
         judged.append(_compared(exchanges))
     return min(judged, key=lambda judgement: SEVERITY.index(judgement.word), default=PASSED)
+
+
+def _readers(world: World, operation: Operation) -> Iterable[Need]:
+    """Return keys that may read, those that may write too among them."""
+    own = world.access.sufficient(operation, world.environment)[:KEYS]
+    changing = (other for other in answerable(world) if other.method not in SAFE)
+    writers = (world.access.strongest(other, world.environment) for other in changing)
+    more = (need for need in writers if need is not None and world.access.permits(operation, need))
+    return dict.fromkeys((*own, *islice(more, 1)))
 
 
 def _compared(exchanges: Sequence[Exchange]) -> Judgement:
