@@ -217,7 +217,9 @@ def _sort(world: World, operation: Operation, environment: str | None) -> tuple[
     listing, reader = resources.listing(operation), resources.reader(operation)
     shown_by = reader if listing is None else listing.lister
     place = tuple(step.collection for step in resources.steps(operation)) or operation.path
-    return place, None if shown_by is None else shown_by.id, environment or world.environment
+    # A target that makes everything anew gives each case organisations of its own, whose objects no other case sees.
+    whose = world.case if world.settings.disposable else None
+    return place, None if shown_by is None else shown_by.id, environment or world.environment, whose
 
 
 def _take(world: World, operation: Operation, environment: str | None) -> Victim | None:
