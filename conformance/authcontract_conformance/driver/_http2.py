@@ -28,8 +28,9 @@ Fields: TypeAlias = tuple[tuple[bytes, bytes], ...]
 PROTOCOLS: Final = ("h2", "http/1.1")
 #: RFC 9113 section 4.2: the largest frame that a peer may send who was not allowed more.
 MAX_FRAME: Final = 16_384
-#: Frames without the end of any response among them; a body of the largest size takes 128.
-MAX_FRAMES: Final = 10_000
+#: Frames that bring next to nothing, without the end of any response among them; each costs more than its bytes.
+MAX_FRAMES: Final = 2_000
+_NEXT_TO_NOTHING: Final = 256
 #: Bytes that wait to be sent; a peer that reads nothing and asks for much would fill our memory with acknowledgements.
 MAX_UNSENT: Final = 4 * 1024 * 1024
 #: Seconds for which the last frames of a burst are gathered, so that they leave in one packet.
@@ -293,9 +294,9 @@ class Http2Connection(asyncio.Protocol):
         return len(self._buffer) >= _HEADER + size
 
     def _take(self, frame: bytes) -> None:
-        self._frames += 1
+        self._frames += len(frame) < _NEXT_TO_NOTHING
         if self._frames > MAX_FRAMES:
-            raise _NonsenseError(f"{MAX_FRAMES} frames without an end")
+            raise _NonsenseError(f"{MAX_FRAMES} small frames without an end")
         if self._transport.get_write_buffer_size() > MAX_UNSENT:
             raise _NonsenseError("frames that ask for more answers than it reads")
         if frame[3] == _GOAWAY:

@@ -40,6 +40,10 @@ MAX_UNSENT: Final = 8 * 1024 * 1024
 REQUEST_TIMEOUT: Final = 20.0
 IDLE_TIMEOUT: Final = 120.0
 
+_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+#: Bytes of a frame before its payload.
+_HEADER: Final = 9
+
 #: RFC 9113 section 8.2.2; TE may say `trailers` and nothing else.
 _OF_THE_CONNECTION: Final = frozenset(
     {b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade"}
@@ -128,6 +132,9 @@ class Http2Connection(asyncio.Protocol):
         self._peer = ""
         self._transport: asyncio.Transport
         self._streams: dict[int, _Stream] = {}
+        self._buffer = b""
+        #: Whether the client has said the preface.
+        self._greeted = False
         self._resets = 0
         self._idle = 0
         self._clock = asyncio.get_running_loop()
@@ -196,16 +203,35 @@ class Http2Connection(asyncio.Protocol):
         if self._transport.is_closing():
             return
         self._since = self._clock.time()
+        self._buffer += data
         try:
-            for event in self._h2.receive_data(data):
-                self._hear(event)
+            while self._whole_frame() and not self._transport.is_closing():
+                self._take_frame()
+        except h2.exceptions.FrameTooLargeError:
+            self._end(h2.errors.ErrorCodes.FRAME_SIZE_ERROR)
         except h2.exceptions.ProtocolError:
             self._flush()  # `h2` has put the reason into it
             self._transport.close()
-            return
         if self._resets > MAX_RESETS or self._idle > MAX_IDLE_FRAMES or self._unsent() > MAX_UNSENT:
             self._end(h2.errors.ErrorCodes.ENHANCE_YOUR_CALM)
         self._flush()
+
+    def _whole_frame(self) -> bool:
+        """Tell whether the preface, or else the next frame, is there to its end; `h2` waits for one of any size."""
+        if not self._greeted or len(self._buffer) < _HEADER:
+            return not self._greeted and len(self._buffer) >= len(_PREFACE)
+        if self._size() > self._h2.max_inbound_frame_size:
+            raise h2.exceptions.FrameTooLargeError
+        return len(self._buffer) >= _HEADER + self._size()
+
+    def _size(self) -> int:
+        return int.from_bytes(self._buffer[:3], "big")
+
+    def _take_frame(self) -> None:
+        end = _HEADER + self._size() if self._greeted else len(_PREFACE)
+        frame, self._buffer, self._greeted = self._buffer[:end], self._buffer[end:], True
+        for event in self._h2.receive_data(frame):
+            self._hear(event)
 
     def _unsent(self) -> int:
         waiting = sum(len(stream.unsent) for stream in self._streams.values())

@@ -17,9 +17,8 @@ import h2.events
 import h2.exceptions
 import h2.settings
 import pytest
-from authcontract_conformance.driver import _http2
 from authcontract_conformance.driver._http2 import UNTOUCHED, Fields, Http2Pool
-from authcontract_conformance.driver._wire import MAX_BODY, MAX_HEAD, MAX_INFORMATIONAL, Answer, Gate, Origin
+from authcontract_conformance.driver._wire import Answer, Gate, Origin
 from authcontract_conformance.exchange._exchange import Delivery
 from authcontract_conformance.reference._certificate import Certificate, make_certificate
 from authcontract_conformance.run._target import origin
@@ -125,12 +124,14 @@ Script = Callable[[Peer], Awaitable[None]]
 async def serving(*scripts: Script, protocols: tuple[str, ...] = ("h2",)) -> AsyncIterator[tuple[Origin, list[Peer]]]:
     """Let each connection meet the next script, the last one again and again."""
     peers: list[Peer] = []
-    tasks: list[asyncio.Task[None]] = []
+    tasks: list[asyncio.Task[Any]] = []
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = Peer(reader, writer)
         peers.append(peer)
-        tasks.append(asyncio.current_task())  # type: ignore[arg-type]  a callback of a server is a task
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.append(task)
         with suppress(EOFError, OSError, h2.exceptions.ProtocolError, asyncio.CancelledError):
             await scripts[min(len(peers), len(scripts)) - 1](peer)
         writer.transport.abort()
@@ -240,10 +241,9 @@ def test_h2_bounds_header_blocks() -> None:
     one.initiate_connection()
     one.receive_data(SettingsFrame(0).serialize())
     one.send_headers(1, GET, end_stream=True)
-    one.receive_data(HeadersFrame(1, b"").serialize())
+    endless = HeadersFrame(1, b"").serialize() + ContinuationFrame(1, b"").serialize() * 1000
     with pytest.raises(h2.exceptions.ProtocolError, match="Too many continuation frames"):
-        for _ in range(1000):
-            one.receive_data(ContinuationFrame(1, b"").serialize())
+        one.receive_data(endless)
 
 
 # --- what comes back ------------------------------------------------------------------------------------------------
@@ -372,6 +372,7 @@ def raw(*frames: Frame, forever: bool = False) -> Script:
         await peer.raw(*frames)
         while forever:
             await peer.raw(*frames)
+            await asyncio.sleep(0)  # writing alone lets nobody else have a turn
         while await peer.reader.read(1024):
             pass
 
@@ -457,7 +458,7 @@ HOSTILE: dict[str, tuple[Script, Delivery, str]] = {
     "pings for ever": (
         raw(*(PingFrame(0, b"12345678") for _ in range(1000)), forever=True),
         Delivery.GARBAGE,
-        "10000 frames without an end",
+        "2000 small frames without an end",
     ),
     "settings for ever": (raw(*(SettingsFrame(0) for _ in range(1000)), forever=True), Delivery.GARBAGE, ""),
     "a reset": (raw(RstStreamFrame(1, 1)), Delivery.CLOSED, "the target reset the request: PROTOCOL_ERROR"),
@@ -490,6 +491,7 @@ def test_a_body_without_end() -> None:
         await peer.raw(head())
         while True:
             await peer.raw(DataFrame(1, b"x" * 16_384))
+            await asyncio.sleep(0)
 
     answer, _ = ask(script)
     assert answer.delivery is Delivery.GARBAGE
@@ -592,8 +594,3 @@ def test_plain_addresses_speak_none() -> None:
     assert asyncio.run(main()) is False
     assert origin("http://127.0.0.1:1", None).http2 is None
     assert isinstance(origin("https://127.0.0.1:1", None).http2, ssl.SSLContext)
-
-
-def test_the_bounds_are_those_of_http_1() -> None:
-    """What is too much does not depend on the version of HTTP."""
-    assert (_http2.MAX_BODY, _http2.MAX_HEAD, _http2.MAX_INFORMATIONAL) == (MAX_BODY, MAX_HEAD, MAX_INFORMATIONAL)
