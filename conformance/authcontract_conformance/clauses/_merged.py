@@ -45,6 +45,11 @@ MERGED: Final[Mapping[str, Merged]] = {
         promise="Responses do not name versions of the software.",
         reason="It is no promise about access, and proxies add such fields by themselves.",
     ),
+    "ENV-7": Merged(
+        into="ERR-5",
+        promise="Another environment has the limits and the errors that the documentation gives it.",
+        reason="The policy states limits and errors for each environment, so whatever judges them judges each by its own.",
+    ),
     "RATE-16": Merged(
         promise="Requests without a key are limited somewhere.",
         reason="To show it one has to flood the target, which looks like an attack and harms others.",

@@ -10,7 +10,8 @@ from authcontract_policy import Dimension, Operation
 from authcontract_conformance.clauses._clause import Case, Clause, Steps
 from authcontract_conformance.exchange._exchange import Acquire, Credential, Key, Probe
 from authcontract_conformance.oracle._verdict import Basis, Level
-from authcontract_conformance.world._isolation import foreign_list, foreign_object, listers, on_objects
+from authcontract_conformance.world._claims import claimed, environment_claim, sort_of_list
+from authcontract_conformance.world._isolation import Border, foreign_list, foreign_objects, listers, sorts
 from authcontract_conformance.world._patterns import denials, reading_operation
 from authcontract_conformance.world._world import Item, World
 
@@ -31,15 +32,14 @@ def _not_isolated(world: World) -> str | None:
 def _crossing(world: World, methods: tuple[str, ...], *, into_first: bool) -> Iterable[Case]:
     first, *others = _environments(world)
     for other in others:
-        owner, stranger = (first, other) if into_first else (other, first)
-        for operation in on_objects(world, methods):
-            subject = f"{operation.label}: an object of {owner}, a key of {stranger}"
-            steps = partial(foreign_object, operation, "A", owner, "A", stranger)
-            yield Case(subject, steps)
+        home, abroad = (first, other) if into_first else (other, first)
+        border = Border(owner="A", home=home, stranger="A", abroad=abroad)
+        for sort, operations in sorts(world, methods).items():
+            yield Case(f"{sort} of {home}, keys of {abroad}", partial(foreign_objects, operations, border))
         if "GET" in methods:
             for lister in listers(world):
-                subject = f"{lister.label}: an object of {owner}, a key of {stranger}"
-                yield Case(subject, partial(foreign_list, lister, "A", owner, "A", stranger))
+                subject = f"{lister.label}: an object of {home}, a key of {abroad}"
+                yield Case(subject, partial(foreign_list, lister, border))
 
 
 def _env_1(world: World) -> Iterable[Case]:
@@ -52,6 +52,28 @@ def _env_2(world: World) -> Iterable[Case]:
 
 def _env_3(world: World) -> Iterable[Case]:
     return _crossing(world, READS + CHANGES, into_first=False)
+
+
+# --- ENV-6: hints ---------------------------------------------------------------------------------------------------
+
+
+def _env_6(world: World) -> Iterable[Case]:
+    first, *others = _environments(world)
+    prefixes = _prefixes(world)
+    for other in others:
+        border = Border(owner="A", home=first, stranger="A", abroad=other)
+        claim = environment_claim(first, _word(prefixes.get(first), prefixes.get(other)))
+        yield Case(f"requests of {other} that claim to be of {first}", partial(claimed, border, claim))
+
+
+def _word(prefix: str | None, other: str | None) -> str | None:
+    """Return what one prefix says where another one says something else: `live` of sk_live_ and sk_test_."""
+    ours, theirs = ((text or "").replace("-", "_").split("_") for text in (prefix, other))
+    return next((word for word in ours if word and word not in theirs), None)
+
+
+def _no_hints(world: World) -> str | None:
+    return _not_isolated(world) or (None if sort_of_list(world) else "no list shows what can be made and read alone")
 
 
 # --- ENV-4 and ENV-5: prefixes -------------------------------------------------------------------------------------
@@ -173,5 +195,19 @@ CLAUSES = (
         fix="Refuse what does not begin like one of your keys, and compare with regard to case.",
         inapplicable=_no_prefixes,
         cases=_env_5,
+    ),
+    Clause(
+        id="ENV-6",
+        level=Level.MUST,
+        basis=Basis.CONTRACT,
+        sources=("OWASP API1:2023", "OWASP ASVS 15.3.5"),
+        promise="The key alone says which environment a request belongs to, whatever the request claims.",
+        why="A hint that helps developers switch is a door for everybody who has a test key.",
+        how="Keys of another environment read, change, delete and make objects while fields, query parameters and "
+        "members of the body name the first environment, in the usual words. The hints may be refused or read over; "
+        "no object of the first environment may change, be shown or come into being.",
+        fix="Take the environment from the key's record, and nowhere else.",
+        inapplicable=_no_hints,
+        cases=_env_6,
     ),
 )

@@ -84,6 +84,10 @@ class Links:
         """Return the query parameters in which any text may stand."""
         return tuple(p.name for p in operation.parameters if p.where == "query" and self._is_text(p.schema))
 
+    def has_identity(self, operation: Operation) -> bool:
+        """Tell whether the response shows an object with an id, alone or as the one object in it."""
+        return bool({"id", "uuid"} & set(self._shown(operation)))
+
     def _is_text(self, schema: Mapping[str, Any]) -> bool:
         whole = translate(inline(self._specification, schema), "request")
         plain = merged(whole) if isinstance(whole, dict) else {}

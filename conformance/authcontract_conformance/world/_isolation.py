@@ -44,11 +44,19 @@ def some(found: Sequence[T], most: int = MANY) -> tuple[T, ...]:
     return tuple(found[:: max(1, -(-len(found) // most))])
 
 
+def _data(world: World) -> tuple[Operation, ...]:
+    """Return the operations that need a key and do not manage keys: whose keys those are is LIFE-10's concern."""
+    named = world.policy.keys.managed_by
+    ids = () if named is None else (named.create, named.rotate, named.revoke)
+    paths = [operation.path for operation in world.contract.operations if operation.id in ids]
+    return tuple(op for op in protected(world) if not any(op.path == p or p.startswith(f"{op.path}/") for p in paths))
+
+
 def on_objects(world: World, methods: Iterable[str]) -> tuple[Operation, ...]:
     """Return the operations with these methods that work on one object which a run can make."""
     return tuple(
         operation
-        for operation in protected(world)
+        for operation in _data(world)
         if operation.method in methods
         and (steps := world.resources.steps(operation))
         and all(step.maker in world.operations for step in steps)
@@ -72,7 +80,7 @@ def listers(world: World) -> tuple[Operation, ...]:
     """Return the operations that list objects which a run can make."""
     found = tuple(
         operation
-        for operation in protected(world)
+        for operation in _data(world)
         if operation.method == "GET"
         and not world.resources.steps(operation)
         and (maker := world.resources.maker(operation)) is not None

@@ -90,6 +90,10 @@ class Resources:
             return None
         return steps[-1] if steps[-1].lister is not None else None
 
+    def is_document(self, reader: Operation) -> bool:
+        """Tell whether an operation shows one thing that is there without anybody making it, and that has an id."""
+        return not self.steps(reader) and self.maker(reader) is None and self.links.has_identity(reader)
+
     def maker(self, lister: Operation) -> tuple[Operation, str] | None:
         """Return what makes the members of a list, with the field of its response that names one."""
         creator = self._at.get(("POST", lister.path))
