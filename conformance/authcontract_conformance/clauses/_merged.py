@@ -48,7 +48,7 @@ MERGED: Final[Mapping[str, Merged]] = {
     "ENV-7": Merged(
         into="ERR-5",
         promise="Another environment has the limits and the errors that the documentation gives it.",
-        reason="The policy states limits and errors for each environment, so whatever judges them judges each by its own.",
+        reason="The policy states limits and errors for each environment, and whatever judges them judges each by it.",
     ),
     "RATE-16": Merged(
         promise="Requests without a key are limited somewhere.",
