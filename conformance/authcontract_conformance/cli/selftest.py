@@ -115,7 +115,7 @@ def _say(tried: Tried) -> None:
 
 def _said(tried: Tried, *, good: bool) -> str:
     if not tried.named:
-        return "accused of nothing" if good else f"accused by {', '.join(tried.accusers) or tried.problem}"
+        return "accused of nothing" if good else tried.problem or f"accused by {', '.join(tried.accusers)}"
     if good:
         return f"caught by {', '.join(tried.named)}"
     if tried.problem:

@@ -15,7 +15,7 @@ import authcontract_engine as engine
 from authcontract_engine import Contract
 from authcontract_policy import Algorithm, Loaded
 
-from authcontract_conformance._events import Event
+from authcontract_conformance._events import Event, Trouble
 from authcontract_conformance.clauses import catalogue
 from authcontract_conformance.driver._launch import LaunchError
 from authcontract_conformance.faults import Fault
@@ -270,7 +270,14 @@ class _Judge:
         try:
             with forked_server(self._contract, serving) as server:
                 options = Options(seed=self._seed, only=clauses, running=server, confirmed=True, fuzz=generates)
-                return asyncio.run(verify(self._loaded, None, options, _nothing))
+                troubles: list[str] = []
+
+                def hear(event: Event) -> None:
+                    if isinstance(event, Trouble):
+                        troubles.append(f"{event.where}: {event.what}")
+
+                found = asyncio.run(verify(self._loaded, None, options, hear))
+                return troubles[0] if found.trouble and troubles else found
         except (LaunchError, SetupError) as error:
             return str(error)
         except Exception as error:  # noqa: BLE001  one server that cannot be judged must not end the others
@@ -290,7 +297,6 @@ def _tried(name: str, named: tuple[str, ...], found: Result | str) -> Tried:
         words={verdict.clause: verdict.word for verdict in found.clauses if verdict.applicable},
         requests=found.requests,
         seconds=found.seconds,
-        problem="a clause raised, which is a defect of the suite" if found.trouble else "",
     )
 
 
@@ -310,7 +316,3 @@ def _compiled(loaded: Loaded) -> Contract:
     assert loaded.policy is not None  # noqa: S101  the caller checked it
     assert loaded.specification is not None  # noqa: S101  likewise
     return engine.compile(loaded.policy, loaded.specification, loaded.resolution)
-
-
-def _nothing(_: Event) -> None:
-    """Say nothing: a self-test shows servers, not exchanges."""
