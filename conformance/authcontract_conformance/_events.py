@@ -171,8 +171,8 @@ class SilenceJudged:
     state: str
     #: What was seen instead, or why nothing was.
     seen: str
-    #: Which of the answers that the policy accepts too it was, counted from 1; None: none of them.
-    otherwise: int | None
+    #: Which of the answers that the policy accepts too it was, counted from 1: several where nothing told them apart.
+    otherwise: tuple[int, ...]
     #: How many of those there are.
     others: int
     #: How many responses show it, or cases of the clauses that do.

@@ -50,6 +50,7 @@ from ._resolve import resolve
 from ._schema import policy_schema
 from ._selectors import matches, selector
 from ._specification import parse_specification
+from ._suggest import Answered, as_yaml, confirming, suggested
 
 __all__ = [
     "ANY_KEY",
@@ -62,6 +63,7 @@ __all__ = [
     "USUAL_STATUS",
     "Algorithm",
     "Amount",
+    "Answered",
     "Bound",
     "ByCause",
     "Capability",
@@ -101,7 +103,9 @@ __all__ = [
     "Table",
     "alternatives",
     "as_json",
+    "as_yaml",
     "assemble",
+    "confirming",
     "count_in_words",
     "excerpt",
     "inline",
@@ -116,4 +120,5 @@ __all__ = [
     "render",
     "resolve",
     "selector",
+    "suggested",
 ]

@@ -256,7 +256,7 @@ def _silences(block: Mapping[str, Any]) -> dict[str, Silence]:
     found = {}
     for state, rows in block.items():
         for name, row in rows.items():
-            said = {"answer": row} if isinstance(row, str) else row
+            said: Mapping[str, Any] = {"answer": row} if isinstance(row, str) else row
             found[name] = Silence(
                 id=name,
                 answer=said["answer"],

@@ -193,13 +193,26 @@ def _silences(file: str | None) -> Iterator[Explanation]:
     """Yield the silences of the policy that is named, or of the folder's own where it has one."""
     if file is None and not any(Path(place).is_file() for place in ("policy/synaptiq.yaml", "policy.yaml")):
         return
-    policy = load_contract(file or default_policy(), None).policy
+    from authcontract_engine import compile as compile_contract
+    from authcontract_policy import alternatives
+
+    from authcontract_conformance.run._silences import in_words
+
+    loaded = load_contract(file or default_policy(), None)
+    policy, specification = loaded.policy, loaded.specification
     assert policy is not None  # noqa: S101  load_contract ends otherwise
+    assert specification is not None  # noqa: S101  as above
+    contract = compile_contract(policy, specification, loaded.resolution)
+    others = alternatives(policy)
     for silence in policy.silences.values():
+        answers = [compile_contract(other, specification) for other in others.get(silence.id, ())]
         details = {
             "stands at": _place(policy, silence.id, confirmed=silence.confirmed),
             "state": "confirmed by the owner" if silence.confirmed else "assumed; the owner has not confirmed it",
             "otherwise": _otherwise(len(silence.otherwise)),
+            **{f"answer {number}": in_words(contract, other) for number, other in enumerate(answers, 1)},
+            "shown by": ", ".join(silence.shown_by),
+            "not shown": silence.not_shown or "",
         }
         yield Explanation(
             kind="silence", code=silence.id, summary=silence.answer, details={k: t for k, t in details.items() if t}

@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
@@ -56,6 +57,8 @@ GLANCE, PATIENCE, CHEAP = 0.15, 0.2, 100
 @click.option("--seed", default=1, show_default=True, help="Reproduces what is generated.")
 @click.option("--fault", metavar="NAME", help="Plant a fault in the embedded reference server.")
 @click.option("--no-fuzz", is_flag=True, help="Leave out what Schemathesis and Hypothesis generate.")
+@click.option("--silences", "every_silence", is_flag=True, help="List every silence, also what is as assumed.")
+@click.option("--suggest-silences", is_flag=True, help="Print the YAML that would confirm what was seen.")
 @click.option("--max-requests", type=click.IntRange(min=1), help="End the run after so many requests.")
 @click.option("--max-time", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End the run then.")
 @click.option("--timeout", default=10.0, show_default=True, metavar="SECONDS", help="Wait so long for a response.")
@@ -79,14 +82,19 @@ def command(
     *,
     no_fuzz: bool,
     plan: bool,
+    every_silence: bool,
+    suggest_silences: bool,
 ) -> None:
     """Judge a deployment by its documentation: every clause, with the evidence and a replay for every failure.
 
-    Without URL the embedded reference server is judged, over real TLS.
+    Without URL the embedded reference server is judged, over real TLS. With --suggest-silences the report goes to
+    standard error, so that the YAML can be kept.
     """
     from authcontract_conformance.driver._driver import Budget
     from authcontract_conformance.run._run import Options
 
+    if suggest_silences and format_ == "json":
+        stop("--suggest-silences prints YAML, --format json prints JSON: give one of them", USAGE)
     chosen = _chosen(only, skip, level)
     loaded = load_contract(policy or default_policy(), spec)
     place = Path(log) if log else Path("authcontract-runs") / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S.%f}.ndjson"
@@ -105,7 +113,10 @@ def command(
     if plan:
         _plan(loaded, judged, options, policy or default_policy(), format_)
         return
-    result = _judge(loaded, judged, options, place, format_)
+    shown = _Shown(format_, every_silence=every_silence, on_stderr=suggest_silences)
+    result = _judge(loaded, judged, options, place, shown)
+    if suggest_silences:
+        _suggest(loaded, result)
     if result.interrupted:
         raise click.exceptions.Exit(INTERRUPTED)
     from authcontract_conformance.oracle._verdict import EXIT_CODES
@@ -170,7 +181,24 @@ def _target(loaded: Loaded, url: str | None, file: str | None) -> Target | None:
     return target
 
 
-def _judge(loaded: Loaded, target: Target | None, options: Options, log: Path, format_: str) -> Result:
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What of a run is printed, and where."""
+
+    format: str
+    every_silence: bool = False
+    on_stderr: bool = False
+
+
+def _suggest(loaded: Loaded, result: Result) -> None:
+    """Print what would confirm the answers that were seen."""
+    from authcontract_conformance.reports._suggestion import suggestion
+
+    assert loaded.policy is not None  # noqa: S101  load_contract ends otherwise
+    click.echo(suggestion(loaded.policy, result), nl=False)
+
+
+def _judge(loaded: Loaded, target: Target | None, options: Options, log: Path, shown: _Shown) -> Result:
     from rich.console import Console
 
     from authcontract_conformance.driver._control import ControlError
@@ -183,9 +211,10 @@ def _judge(loaded: Loaded, target: Target | None, options: Options, log: Path, f
     with ExitStack() as stack:
         try:
             sinks: list[Callable[[Event], None]] = [stack.enter_context(EventLog(log))]
-            if format_ == "text":
-                out, err = Console(highlight=False), Console(stderr=True, highlight=False)
-                sinks.append(stack.enter_context(Terminal(out, err, progress=is_interactive())))
+            if shown.format == "text":
+                out, err = Console(stderr=shown.on_stderr, highlight=False), Console(stderr=True, highlight=False)
+                terminal = Terminal(out, err, progress=is_interactive(), every_silence=shown.every_silence)
+                sinks.append(stack.enter_context(terminal))
 
                 sinks.append(_Foreseen(loaded, target, options, out))
 
@@ -199,7 +228,7 @@ def _judge(loaded: Loaded, target: Target | None, options: Options, log: Path, f
         except asyncio.CancelledError:  # the run itself says what it found; this came before it began
             click.echo("Interrupted before anything was judged.", err=True)
             raise click.exceptions.Exit(INTERRUPTED) from None
-    if format_ == "json":
+    if shown.format == "json":
         click.echo(json.dumps(summary(result), ensure_ascii=False))
     else:
         click.echo(f"Log: {log}", err=True)

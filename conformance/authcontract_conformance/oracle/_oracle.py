@@ -59,7 +59,7 @@ class Listener(Protocol):
     def note(self, expectation: Expectation, exchange: Exchange) -> None:
         """Learn what a response says of the silences that matter for it."""
 
-    def told(self, value: Callable[[Contract], Any], found: Any, exchange: Exchange) -> None:
+    def told(self, value: Callable[[Contract], object], found: object, exchange: Exchange) -> None:
         """Learn that the target is seen to have `found` where a contract has `value`."""
 
     def two_ways(self, silence: str) -> bool:
@@ -195,7 +195,7 @@ class Oracle:
         others = ((value(c), silence) for silence, contracts in self._alternatives.items() for c in contracts)
         return {other: silence for other, silence in others if other != promised}
 
-    def seen(self, value: Callable[[Contract], T], found: T, exchange: Exchange) -> None:
+    def seen(self, value: Callable[[Contract], object], found: object, exchange: Exchange) -> None:
         """Take in what the target was seen to do about something that a contract says, whatever it comes to."""
         if self.listener is not None:
             self.listener.told(value, found, exchange)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from authcontract_engine import UNKNOWN, Contract, Decision, KeyRecord
 from authcontract_policy import Dimension, Secret
@@ -103,12 +103,12 @@ class Silences:
             known = (facts.object, facts.body, facts.key_state_conflict, facts.usage is None)
             self._learn(exchange, known, lambda: expectation)
 
-    def told(self, value: Callable[[Contract], Any], found: Any, exchange: Exchange) -> None:
+    def told(self, value: Callable[[Contract], object], found: object, exchange: Exchange) -> None:
         """Learn that the target is seen to have `found` where a contract has `value`."""
         says: dict[str, frozenset[Answer]] = {}
         for silence, contracts in self._answers.items():
             _say(says, silence, (value(contract) == found for contract in contracts))
-        for silence, answers in says.items():
+        for silence, answers in _attributed(says).items():
             self.learn(silence, answers, exchange.number)
 
     def learn(self, silence: str, answers: frozenset[Answer], exchange: int) -> None:
@@ -154,13 +154,19 @@ class Silences:
         source = sources.pop() if len(sources) == 1 else None
         if source is not None and source in self._cited:
             found[source] = frozenset({AS_ASSUMED})
-        return found
+        return _attributed(found)
 
 
 def _say(found: dict[str, frozenset[Answer]], silence: str, agree: Iterable[bool]) -> None:
     answers = list(agree)
     if any(answers) and not all(answers):
         found[silence] = frozenset(answer for answer, agrees in enumerate(answers) if agrees)
+
+
+def _attributed(says: Mapping[str, frozenset[Answer]]) -> Mapping[str, frozenset[Answer]]:
+    """Leave out what another answer to any of several silences would explain: nobody knows to which it is owed."""
+    otherwise = [silence for silence, answers in says.items() if AS_ASSUMED not in answers]
+    return {s: answers for s, answers in says.items() if len(otherwise) == 1 or s not in otherwise}
 
 
 def _conforming(exchange: Exchange, decisions: Iterable[Decision], contract: Contract) -> list[Decision]:

@@ -60,8 +60,9 @@ def _row(silence: SilenceJudged) -> Text:
     _, style, words = LOOKS[silence.state]
     text = Text(silence.answer)
     text.append(f"\n{words}", style=style)
-    if silence.otherwise is not None:
-        text.append(f", as answer {silence.otherwise} of {silence.others} that the policy accepts too")
+    if silence.otherwise:
+        numbers = " or ".join(map(str, silence.otherwise))
+        text.append(f", as answer {numbers} of {silence.others} that the policy accepts too")
     if silence.seen:
         text.append(f": {silence.seen}")
     if silence.exchange is not None:

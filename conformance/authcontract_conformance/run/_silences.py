@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -74,16 +74,17 @@ def _seen(silence: Silence, seen: Seen, found: Silences) -> SilenceJudged:
         text = f"response {seen.contradiction} contradicts those before it, of which {seen.example} is one"
         return _said(silence, State.INCONSISTENT, text, responses=responses, exchange=seen.contradiction)
     if AS_ASSUMED in seen.left:
-        return _said(silence, State.AS_ASSUMED, "", responses=responses, exchange=seen.example)
-    number = min(seen.left)
+        rest = [str(number) for number in sorted(seen.left - {AS_ASSUMED})]
+        text = f"nothing told it from answer {' or '.join(rest)}" if rest else ""
+        return _said(silence, State.AS_ASSUMED, text, responses=responses, exchange=seen.example)
+    numbers = tuple(sorted(seen.left))
     contracts = found.answers(silence.id)
-    text = in_words(contracts[AS_ASSUMED], contracts[number])
+    text = in_words(contracts[AS_ASSUMED], contracts[numbers[0]])
     return _said(
         silence,
         State.OTHERWISE,
         text,
-        otherwise=number,
-        of=len(contracts) - 1,
+        otherwise=numbers,
         responses=responses,
         exchange=seen.example,
     )
@@ -115,7 +116,10 @@ def _judging(name: str) -> str:
 
 
 def _of(verdicts: Iterable[ClauseVerdict], found: Silences) -> int | None:
-    return next((found.first[v.clause] for v in verdicts if v.clause in found.first), None)
+    """Return the first request of these clauses, or of those that make the traffic that they look at."""
+    clauses = [catalogue()[verdict.clause] for verdict in verdicts]
+    names = [name for clause in clauses for name in (clause.id, *clause.traffic)]
+    return next((found.first[name] for name in names if name in found.first), None)
 
 
 def _said(  # noqa: PLR0913  as many as a row has columns
@@ -123,8 +127,7 @@ def _said(  # noqa: PLR0913  as many as a row has columns
     state: State,
     text: str,
     *,
-    otherwise: int | None = None,
-    of: int | None = None,
+    otherwise: tuple[int, ...] = (),
     responses: int = 0,
     exchange: int | None = None,
 ) -> SilenceJudged:
@@ -135,20 +138,35 @@ def _said(  # noqa: PLR0913  as many as a row has columns
         state=state.value,
         seen=text,
         otherwise=otherwise,
-        others=len(silence.otherwise) if of is None else of,
+        others=len(silence.otherwise),
         responses=responses,
         exchange=exchange,
     )
 
 
 def in_words(contract: Contract, other: Contract) -> str:
-    """Say how another answer differs from the assumed one, in the words of a comparison of policies."""
+    """Say how another answer differs from the assumed one: by causes and order first, else as policies are compared."""
+    answered = [f"{cause} gets {now} instead of {was}" for cause, was, now in _answered(contract, other)]
     found = [change for change in changes(contract, other) if change.subject != "silence"]
-    said = list(dict.fromkeys(_sentence(change) for change in found))
-    more = f" and {len(said) - NAMED} more" if len(said) > NAMED else ""
+    rest = [_sentence(change) for change in found if not (answered and change.what.startswith("errors."))]
+    said = list(dict.fromkeys((*answered, *rest)))
+    more = f", and {len(said) - NAMED} more" if len(said) > NAMED else ""
     return "; ".join(said[:NAMED]) + more
+
+
+def _answered(contract: Contract, other: Contract) -> Iterator[tuple[str, str, str]]:
+    """Yield each cause that another answer refuses with another status or error, with both."""
+    was, now = _by_cause(contract), _by_cause(other)
+    for cause in was:
+        if cause in now and was[cause] != now[cause]:
+            yield cause.replace("_", " "), was[cause], now[cause]
+
+
+def _by_cause(contract: Contract) -> Mapping[str, str]:
+    rows = contract.policy.errors.values()
+    return {cause.value: f"{' or '.join(map(str, row.statuses))} {row.name}" for row in rows for cause in row.when}
 
 
 def _sentence(change: Change) -> str:
     whom = f" for {change.whom}" if change.whom else ""
-    return f"{change.what}{whom}: {change.after or 'none'} instead of {change.before or 'none'}"
+    return f"{change.what}{whom}: {change.after} instead of {change.before}"
