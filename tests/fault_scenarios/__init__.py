@@ -16,6 +16,7 @@ from fault_scenarios import (
     limits,
     management,
     methods,
+    new_keys,
     precedence,
     presentation,
     quota,
@@ -45,6 +46,7 @@ SHOWN: Shown = {
     **leaks.SHOWN,
     **quota.SHOWN,
     **management.SHOWN,
+    **new_keys.SHOWN,
     **tenants.SHOWN,
     **http2.SHOWN,
 }

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from authcontract_engine import Rule
+from authcontract_engine import KeyState, Rule
 from authcontract_policy import Dimension, Operation
 
 from authcontract_conformance.clauses._clause import Capability, Case, Clause, Steps
@@ -92,7 +92,7 @@ def _what_is_shown(world: World) -> Steps:
     operation = reading_operation(world)
     key, _ = yield from create(world, creator, world.need(operation, own=True))
     looks = yield from _looks(world, creator, lister, key)
-    shown = [text for look in looks for entry in entries(look.json(), key.id) for text in _telling(entry)]
+    shown = [text for look in looks for entry in entries(look.json(), key.id) for text in _telling(world, entry)]
     others = (yield from _other_id(world, operation)) if "second organisation" in world.settings.capabilities else []
     texts = dict.fromkeys([key.id, *shown[:SHOWN], *others])
     return (yield from denials(world, operation, [partial(_with_text, world, operation, text) for text in texts]))
@@ -115,11 +115,18 @@ def entries(value: Any, identity: str) -> Iterator[Mapping[str, Any]]:
             yield from entries(inner, identity)
 
 
-def _telling(entry: Mapping[str, Any]) -> Iterator[str]:
-    """Return the texts of a listed key that could be taken for the key: no word of many letters, no moment."""
-    for name, value in entry.items():
-        if isinstance(value, str) and value.isprintable() and " " not in value and ":" not in value and value:
-            yield from [value] if name == "id" or not value.isalpha() else []
+def _telling(world: World, entry: Mapping[str, Any]) -> Iterator[str]:
+    """Return the texts of a listed key that could be taken for the key: no word of the contract, and no moment."""
+    known = {*world.contract.resolution.scopes, *world.policy.environments, *world.policy.plans, *KeyState}
+    for value in entry.values():
+        if (
+            isinstance(value, str)
+            and value.isprintable()
+            and value
+            and value not in known
+            and not {" ", ":"} & {*value}
+        ):
+            yield value
 
 
 def _with_text(world: World, operation: Operation, text: str, item: Item) -> Probe:

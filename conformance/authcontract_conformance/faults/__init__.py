@@ -16,6 +16,7 @@ from . import (
     _limits,
     _management,
     _methods,
+    _new_keys,
     _precedence,
     _presentation,
     _quota,
@@ -29,6 +30,7 @@ from ._fault import Family, Fault
 FAULTS: Final[tuple[Fault, ...]] = (
     *_credentials.FAULTS,
     *_presentation.FAULTS,
+    *_claims.FAULTS,
     *_challenges.FAULTS,
     *_errors.FAULTS,
     *_scopes.FAULTS,
@@ -42,6 +44,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     *_quota.FAULTS,
     *_lifecycle.FAULTS,
     *_management.FAULTS,
+    *_new_keys.FAULTS,
     *_leaks.FAULTS,
     *_caching.FAULTS,
     *_cross_origin.FAULTS,

@@ -10,6 +10,8 @@ from typing import Any, Final
 from authcontract_engine import Contract, KeyRecord, KeyState, MemoryKeys, Object
 from authcontract_policy import Operation
 
+from authcontract_conformance.samples._sample import Sampler
+
 from ._call import Call, Outcome, Sight
 from ._data import Partition
 from ._shape import CREATED, Shape
@@ -52,6 +54,9 @@ class Keyring:
         self._labels: dict[str, _Label] = {}
         self.records = MemoryKeys(contract)
         self._roles = self._find_roles()
+        creators = (op for op in contract.operations if self._roles.get(op.id, (None,))[0] is Role.CREATE)
+        sampler = Sampler(contract.specification)
+        self._fields = frozenset(name for creator in creators for name in sampler.fields(creator))
 
     def clear(self) -> None:
         """Forget every key."""
@@ -133,7 +138,7 @@ class Keyring:
         """Tell whether a body asks for a key that may be: scopes as its kind holds them, the caller's environment."""
         if self._roles[call.operation.id][0] is not Role.CREATE:
             return True
-        sent = call.content if isinstance(call.content, Mapping) else {}
+        sent = self._asked(call)
         place = sent.get("environment", _environment(call))
         kind = self._policy.keys.kinds.get(self._kind(call, sent))
         scopes = _scopes(sent)
@@ -162,8 +167,13 @@ class Keyring:
             return outcome(shape, shape.start)
         return outcome(shape, self._object(shape, record, call.now, secret=secret, until=until))
 
-    def _create(self, call: Call) -> tuple[KeyRecord, str]:
+    def _asked(self, call: Call) -> Mapping[str, Any]:
+        """Return the documented fields of a body; a field that nobody documented asks for nothing."""
         sent = call.content if isinstance(call.content, Mapping) else {}
+        return {name: value for name, value in sent.items() if name in self._fields}
+
+    def _create(self, call: Call) -> tuple[KeyRecord, str]:
+        sent = self._asked(call)
         key = call.key
         own = {name: value for name, value in sent.items() if name not in SECRETS}
         return self.issue(
