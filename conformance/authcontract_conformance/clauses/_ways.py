@@ -159,21 +159,41 @@ def by(world: World, operation: Operation, key: Key, way: Way, item: Item) -> Pr
 
 def in_headers(world: World, operation: Operation, key: Key, ways: tuple[Way, ...], item: Item) -> Probe:
     """Return the canonical request without a documented key, and with the key in each of these headers and cookies."""
+    label = ways[0].what if len(ways) == 1 else "the key in headers and cookies that nobody documents"
+    lines = _lines(world, key, ways)
+    return world.request(operation, key, item, canary=world.canary(), lines=lines, label=f"{operation.label}, {label}")
+
+
+def _lines(world: World, key: Key, ways: tuple[Way, ...]) -> tuple[Line, ...]:
+    """Return the header lines of several ways; cookies share one."""
     lines = [line(world, way, key) for way in ways if way.name != "Cookie"]
     cookies = [line(world, way, key)[1] for way in ways if way.name == "Cookie"]
-    if cookies:
-        joined = [part for cookie in cookies for part in (b"; ", *cookie)]
-        lines.append(((b"Cookie",), tuple(joined[1:])))
-    label = ways[0].what if len(ways) == 1 else "the key in headers and cookies that nobody documents"
-    return world.request(
-        operation, key, item, canary=world.canary(), lines=tuple(lines), label=f"{operation.label}, {label}"
-    )
+    joined = [part for cookie in cookies for part in (b"; ", *cookie)]
+    return (*lines, ((b"Cookie",), tuple(joined[1:]))) if cookies else tuple(lines)
+
+
+def everything(  # noqa: PLR0913  every undocumented way at once
+    world: World, operation: Operation, key: Key, ways: tuple[Way, ...], names: tuple[str, ...], item: Item
+) -> Probe:
+    """Return the canonical request without a documented key, with it in every other place, and with every claim."""
+    extra = (*_lines(world, key, ways), *_claims(TRUST))
+    label = f"{operation.label}, the key in every undocumented place, and every claim of a right"
+    query = _query(key, names)
+    return world.request(operation, None, item, canary=world.canary(), extra=extra, query=query, label=label)
+
+
+def _query(key: Key, names: tuple[str, ...]) -> Parts:
+    parts: Parts = tuple(part for name in names for part in (f"&{name}=".encode(), Credential(key.id)))
+    return (parts[0][1:], *parts[1:]) if parts and isinstance(parts[0], bytes) else ()
+
+
+def _claims(claims: tuple[tuple[str, str], ...]) -> tuple[Line, ...]:
+    return tuple((((name.encode(),), (value.encode(),))) for name, value in claims)
 
 
 def in_query(world: World, operation: Operation, key: Key, names: tuple[str, ...], item: Item) -> Probe:
     """Return the canonical request without a documented key, and with the key under these names in the query."""
-    parts: Parts = tuple(part for name in names for part in (f"&{name}=".encode(), Credential(key.id)))
-    query = (parts[0][1:], *parts[1:]) if parts and isinstance(parts[0], bytes) else parts
+    query = _query(key, names)
     label = f"key in ?{names[0]}=" if len(names) == 1 else f"key in the query under {len(names)} names"
     return world.request(operation, None, item, canary=world.canary(), query=query, label=f"{operation.label}, {label}")
 
@@ -195,7 +215,7 @@ def claiming(
     world: World, operation: Operation, key: Key | None, claims: tuple[tuple[str, str], ...], item: Item
 ) -> Probe:
     """Return the canonical request with headers that claim a right."""
-    extra = tuple((((name.encode(),), (value.encode(),))) for name, value in claims)
+    extra = _claims(claims)
     what = ": ".join(claims[0]) if len(claims) == 1 else f"{len(claims)} headers that claim a right"
     who = "no key" if key is None else "a key that may not"
     return world.request(

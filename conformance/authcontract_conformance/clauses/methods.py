@@ -84,7 +84,7 @@ def _meth_1(world: World) -> Iterable[Case]:
                 yield Case(f"{operation.path} with too little", partial(_head, operation, "a key that may not", need))
             for need in world.access.sufficient(operation, world.environment)[:1]:
                 yield Case(f"{operation.path} with a key", partial(_head, operation, "a key that may", need))
-    for operation in _first_and_last(world):
+    for operation in first_and_last(world):
         yield Case(f"HEAD in the place of {operation.label}", partial(_head_changes_nothing, operation))
 
 
@@ -107,7 +107,7 @@ def changing(world: World) -> dict[str, Operation]:
     return found
 
 
-def _first_and_last(world: World) -> tuple[Operation, ...]:
+def first_and_last(world: World) -> tuple[Operation, ...]:
     """Return an operation that makes something and one that takes it away."""
     found = changing(world)
     return tuple(found[method] for method in ("POST", "DELETE") if method in found)
@@ -223,7 +223,7 @@ def _meth_3(world: World) -> Iterable[Case]:
     yield Case("strange methods without a key", _strange_without_key)
     yield Case("unknown methods with a key", _strange_with_key)
     for method, (operation, need) in closed(world).items():
-        if method in CHANGING and world.resources.steps(operation):
+        if method == "DELETE" and world.resources.steps(operation):
             yield Case(f"{operation.label} in lower case", partial(_in_lower_case, operation, need))
 
 
@@ -253,7 +253,7 @@ def _meth_4(world: World) -> Iterable[Case]:
     reading = [op for op in _one_for_each_path(world) if world.access.strongest(op, world.environment)]
     for operation in dict.fromkeys((*reading[:1], *[op for op in reading if world.resources.steps(op)][:1])):
         yield Case(f"OPTIONS {operation.path} shows nothing", partial(_options_show, operation))
-    for operation in _first_and_last(world):
+    for operation in first_and_last(world):
         yield Case(f"OPTIONS does nothing of {operation.label}", partial(_options_do, operation))
 
 

@@ -12,7 +12,7 @@ from authcontract_policy import Operation
 
 from authcontract_conformance.clauses._clause import Case, Clause, Steps
 from authcontract_conformance.clauses._ways import FORM
-from authcontract_conformance.clauses.methods import changing, closed, not_done
+from authcontract_conformance.clauses.methods import changing, closed, first_and_last, not_done
 from authcontract_conformance.exchange._exchange import Acquire, Key, Need, Probe
 from authcontract_conformance.oracle._verdict import Basis, Level, Word
 from authcontract_conformance.world._patterns import Attempt, bypasses, reading_operation, trials
@@ -147,7 +147,7 @@ def _by_get(operation: Operation, world: World) -> Steps:
 
 
 def _meth_7(world: World) -> Iterable[Case]:
-    for operation in changing(world).values():
+    for operation in first_and_last(world):
         yield Case(f"{operation.label} by GET", partial(_by_get, operation))
 
 

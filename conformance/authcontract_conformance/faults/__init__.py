@@ -24,13 +24,14 @@ from . import (
     _scopes,
     _tenants,
     _transport,
+    _trust,
 )
 from ._fault import Family, Fault
 
 FAULTS: Final[tuple[Fault, ...]] = (
     *_credentials.FAULTS,
     *_presentation.FAULTS,
-    *_claims.FAULTS,
+    *_trust.FAULTS,
     *_challenges.FAULTS,
     *_errors.FAULTS,
     *_scopes.FAULTS,

@@ -13,10 +13,17 @@ from authcontract_policy import CHECK_OF, Cause, Check, Operation, SentAs
 
 from authcontract_conformance.reference import Answer, Call, Identity, Message, Seams, Server
 
+from ._fault import Family, Fault, Plant
+
 #: The way on from something that stands in front of a server.
 Onward: TypeAlias = Callable[[Message], Answer]
 
 WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+def simple(name: str, sentence: str, clause: str, plant: Plant, family: Family = Family.IMPLEMENTATION) -> Fault:
+    """Return a fault that one clause catches."""
+    return Fault(name=name, sentence=sentence, family=family, clauses=(clause,), plant=plant)
 
 
 # --- the presented key ---------------------------------------------------------------------------------------------
@@ -145,6 +152,12 @@ def closed(server: Server) -> tuple[Operation, ...]:
 def chosen(server: Server, method: str) -> Operation | None:
     """Return the first operation with this method that needs a key."""
     return next((op for op in closed(server) if op.method == method), None)
+
+
+def last_closed(server: Server) -> Operation | None:
+    """Return the last operation that needs a key."""
+    found = closed(server)
+    return found[-1] if found else None
 
 
 def carry_out(server: Server, call: Call) -> None:

@@ -61,8 +61,8 @@ def read_head(data: bytes) -> Head:
         return Head(method=method, target=target, problem=Cause.MALFORMED_REQUEST)
     if b"\0" in data or data.count(b"\n") != data.count(b"\r\n") or data.count(b"\r") != data.count(b"\r\n"):
         # RFC 9110 section 5.5: NUL and a bare CR or LF are dangerous; RFC 9112 section 2.2 lets us refuse a bare LF.
-        return Head(method=method, target=target, problem=Cause.MALFORMED_REQUEST)
-    lines = tuple([_split(line) for line in rest.split(b"\r\n")]) if rest else ()
+        return Head(method=method, target=target, headers=_lines(rest), problem=Cause.MALFORMED_REQUEST)
+    lines = _lines(rest)
     for name, value in lines:
         if not name or name.translate(None, TOKEN):
             # Also a folded line, whose name begins with a space, and `Name : value` (RFC 9112 section 5).
@@ -70,6 +70,10 @@ def read_head(data: bytes) -> Head:
         if len(name) + len(value) >= MAX_LINE:
             return Head(method=method, target=target, headers=lines, problem=Cause.TOO_LARGE)
     return _framed(method, target, version, lines)
+
+
+def _lines(data: bytes) -> Lines:
+    return tuple([_split(line) for line in data.split(b"\r\n")]) if data else ()
 
 
 def _split(line: bytes) -> tuple[bytes, bytes]:
