@@ -192,8 +192,9 @@ class Way:
 
 
 def _with(lines: Iterable[tuple[str, str]]) -> Callable[[World, Spent], Iterator[Probe]]:
+    extra = tuple(((name.encode(),), (value.encode(),)) for name, value in lines)
+
     def probes(world: World, spent: Spent) -> Iterator[Probe]:
-        extra = tuple(((name.encode(),), (value.encode(),)) for name, value in lines)
         yield world.request(spent.choice.operation, spent.key, extra=extra)
 
     return probes

@@ -30,7 +30,7 @@ class Limiter:
     """A way of counting one unit a request; `admits` asks for one."""
 
     amount: int
-    window: int
+    window: int | Fraction
 
     def admits(self, now: Time) -> bool:
         raise NotImplementedError
@@ -114,7 +114,7 @@ class Gcra(Limiter):
     arrival: Time | None = None
 
     def admits(self, now: Time) -> bool:
-        interval = Fraction(self.window, self.amount)
+        interval = Fraction(self.window) / self.amount
         arrival = now if self.arrival is None else max(now, self.arrival)
         if arrival - now > interval * (self.amount - 1):
             return False
@@ -295,8 +295,7 @@ def test_an_aligned_window_reaches_the_bound_of_any_time(amount: int, window: in
 def test_a_window_half_as_long_is_over_the_bound(amount: int, window: int) -> None:
     """Four bursts, a little more than half a window apart, as RATE-1 sends, tell such a limiter from a correct one."""
     assume(amount > 7)  # below, roundings of counters hide it
-    limiter = FixedAnchored(amount, window)
-    limiter.window = window / 2  # type: ignore[assignment]  half of an odd window
+    limiter = FixedAnchored(amount, Fraction(window, 2))
     apart = Fraction(51, 100) * window
     admitted = sum(limiter.burst([k * apart] * (amount + 1)) for k in range(4))
     assert admitted == 4 * amount > at_most(amount, window, float(3 * apart))
