@@ -120,7 +120,8 @@ def _still(world: World, place: _Place, key: Key, death: str) -> Asking[Judgemen
         return _accused(world, exchange, place, death, f", and {before.reader} shows that it was done")
     if exchange.broken:
         return inconclusive(broken(exchange))
-    if _like(exchange, place, after):
+    bare = place.method == "HEAD" and (yield from _more_than_nobody(world, place, exchange))
+    if bare or _like(exchange, place, after):
         return _accused(world, exchange, place, death, "")
     return None
 
@@ -137,15 +138,18 @@ def _again(world: World, place: _Place, key: Key) -> Probe:
     return replace(probe, connection=KEPT)
 
 
+def _more_than_nobody(world: World, place: _Place, exchange: Exchange) -> Asking[bool]:
+    """Tell whether an answer without a body is better than the one to somebody without a key."""
+    if not exchange.succeeded or not place.warm.succeeded:
+        return False
+    nobody: Exchange = yield world.request(place.operation, None, place.item, method=place.method, label="no key")
+    return not nobody.broken and not nobody.succeeded
+
+
 def _like(exchange: Exchange, place: _Place, after: Snapshot) -> bool:
     """Tell whether a dead key is answered as the living one was: a page for everybody, or a polite 204, is not."""
     if not exchange.succeeded or not place.warm.succeeded:
         return False
-    if place.method == "HEAD":
-        fields = ("Content-Type", "Content-Length", "ETag")
-        return exchange.status == place.warm.status and all(
-            exchange.header(name) == place.warm.header(name) for name in fields
-        )
     if after.reader is not None and not place.warm.body:
         return False
     return gained(exchange, place.item, place.warm) is not None

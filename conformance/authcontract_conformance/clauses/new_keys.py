@@ -26,9 +26,9 @@ from authcontract_conformance.samples._sample import SCOPE_FIELDS
 from authcontract_conformance.world._management import (
     create,
     created_like,
+    discard,
     learn,
     operation_for,
-    revoke,
     shows_key,
 )
 from authcontract_conformance.world._patterns import protected, reading_operation
@@ -163,7 +163,7 @@ def _nearly(what: str, value: Any, world: World) -> Steps:
         return PASSED
     made = yield from learn(world, exchange, created_like(manager, need))
     judgement = yield from no_more(world, made, f"a key that was made with a scope {what}")
-    yield from revoke(world, made)
+    yield from discard(world, made)
     return judgement
 
 

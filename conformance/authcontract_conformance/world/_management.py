@@ -84,6 +84,13 @@ def revoked_by(world: World, key: Key) -> None:
         world.settings.vault.update(replace(old, revoked_at=world.now()))
 
 
+def discard(world: World, key: Key) -> Asking[None]:
+    """Revoke a key that should not be there, if it can be: one that was made for somebody else cannot."""
+    operation = operation_for(world, "revoke")
+    if operation is not None and (yield from by_operation(world, operation, key)).succeeded:
+        revoked_by(world, key)
+
+
 def create(world: World, operation: Operation, need: Need) -> Asking[tuple[Key, Exchange]]:
     """Create a key by the API's own operation; returns it with the response that showed it."""
     manager: Key = yield Acquire(world.need(operation, organisation=need.organisation, environment=need.environment))

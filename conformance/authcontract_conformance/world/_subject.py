@@ -10,7 +10,7 @@ from authcontract_policy import Operation
 from authcontract_conformance.exchange._exchange import Acquire, Exchange, Key, Need, Probe, Wait
 from authcontract_conformance.oracle._oracle import broken, describe_exchange
 from authcontract_conformance.oracle._verdict import PASSED, Judgement, Word, fail, inconclusive, skipped
-from authcontract_conformance.world._patterns import denial, protected, reading_operation
+from authcontract_conformance.world._patterns import bypass, gained, protected, reading_operation
 from authcontract_conformance.world._world import Asking, Ended, Item, World
 
 #: So many refusals in a row, on two connections, before a dead key is believed to be dead (a cache may flap).
@@ -27,10 +27,14 @@ class Subject:
 
     def __init__(self, world: World, operation: Operation, item: Item, key: Key) -> None:
         self.world, self.operation, self.item, self.key = world, operation, item, key
+        #: The last answer to a key that lived; a dead one must not get its like.
+        self.served: Exchange | None = None
 
     def with_key(self, key: Key) -> Subject:
         """Return the same request with another key."""
-        return Subject(self.world, self.operation, self.item, key)
+        other = Subject(self.world, self.operation, self.item, key)
+        other.served = self.served
+        return other
 
     def probe(self, label: str, connection: str | None = None, key: Key | None = None) -> Probe:
         """Return the canonical request with this key, or with another one."""
@@ -45,15 +49,16 @@ class Subject:
             exchange: Exchange = yield self.probe(label, connection, key)
             if not exchange.succeeded:
                 return refused(self.world, exchange, label)
+            self.served = exchange
         return None
 
     def dead(self, label: str, key: Key | None = None, refusals: int = REFUSALS) -> Asking[Judgement | None]:
-        """Ask with the key many times on two connections; None if it is refused each time."""
+        """Ask with the key many times on two connections; None if it opens nothing, whatever the answer is."""
         for attempt in range(refusals):
             exchange: Exchange = yield self.probe(label, CONNECTIONS[attempt % len(CONNECTIONS)], key)
             if exchange.broken:
                 return inconclusive(broken(exchange))
-            if exchange.succeeded:
+            if exchange.succeeded and (self.served is None or gained(exchange, self.item, self.served)):
                 got = f"{describe_exchange(exchange)} at attempt {attempt + 1}"
                 return fail(self.world.expect(exchange.probe).evidence(exchange, got=got), label)
         return None
@@ -127,13 +132,13 @@ def forbidden(world: World, key: Key) -> Operation | None:
 
 
 def no_more(world: World, key: Key, label: str) -> Asking[Judgement]:
-    """Make sure that a key may no more than the oracle knows of it."""
+    """Make sure that a key may no more than the oracle knows of it, however it is refused."""
     operation = forbidden(world, key)
     if operation is None:
         return PASSED
     item = yield from world.item(operation)
     probe = world.request(operation, key, item, canary=world.canary(), label=f"{label}, on what it may not")
-    judgement = yield from denial(world, operation, item, probe)
+    judgement = yield from bypass(world, operation, item, probe)
     return replace(judgement, reason=label) if judgement.word is Word.FAIL else judgement
 
 
