@@ -94,6 +94,8 @@ class Settings:
     untouched: dict[tuple[object, ...], list[Victim]] = field(default_factory=dict)
     #: Operation that makes objects by the way -> whether each time another one, and whether it shows what was sent.
     makes: dict[str, tuple[bool, bool]] = field(default_factory=dict)
+    #: Keys that a request carried where a target may keep it: in a body or a path.
+    told: set[str] = field(default_factory=set)
     #: Canary -> the key that planted it in an object, and what shows that object alone.
     planted: dict[str, tuple[KeyRecord, Operation | None]] = field(default_factory=dict)
 
