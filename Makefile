@@ -30,8 +30,9 @@ selftest: $(VENV)/ready ## plant each fault and see it caught
 bench: $(VENV)/ready ## measure the engine and the driver
 	@for bench in benches/*.py; do echo "$$bench"; $(BIN)/python "$$bench" || exit; done
 
-nightly: $(VENV)/ready ## judge every fault by every clause: long
+nightly: $(VENV)/ready ## judge every fault, and every other answer to a silence, by every clause: long
 	@$(BIN)/authcontract selftest --table
+	@AUTHCONTRACT_NIGHTLY=1 $(BIN)/python -m pytest -q tests/conformance/core/test_silences.py -k accuses
 
 check: lint test ## what CI checks before it builds the wheel
 

@@ -171,7 +171,7 @@ class SilenceJudged:
     state: str
     #: What was seen instead, or why nothing was.
     seen: str
-    #: Which of the answers that the policy accepts too it was, counted from 1: several where nothing told them apart.
+    #: The other answers, counted from 1, that what was seen fits too; where it is `otherwise`, one of them is given.
     otherwise: tuple[int, ...]
     #: How many of those there are.
     others: int

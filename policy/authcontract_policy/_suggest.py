@@ -40,8 +40,10 @@ def suggested(policy: Policy, answers: Iterable[Answered]) -> Mapping[str, Any]:
     assumed = policy.document.value["silences"]["assumed"]
     named = {answer.silence for answer in chosen}
     confirmed = {answer.silence: _confirmed(policy.silences[answer.silence], answer.text) for answer in chosen}
-    moved = dict.fromkeys((name for name in assumed if name in named), None) if named < set(assumed) else None
-    return {"silences": {"assumed": moved, "confirmed": confirmed}, **change}
+    if named == set(assumed):
+        return {"silences": {"assumed": None, "confirmed": confirmed}, **change}
+    moved = dict.fromkeys((name for name in assumed if name in named), None)
+    return {"silences": {"assumed": {**moved, **_carried(policy, change, named)}, "confirmed": confirmed}, **change}
 
 
 def confirming(policy: Policy, answers: Iterable[Answered]) -> Any:
@@ -58,7 +60,7 @@ def as_yaml(policy: Policy, answers: Iterable[Answered]) -> str:
     remarks = {answer.silence: answer.remark for answer in chosen}
     lines = ["silences:"]
     assumed = change["silences"]["assumed"]
-    lines += ["  assumed: null"] if assumed is None else ["  assumed:", *(f"    {name}: null" for name in assumed)]
+    lines += ["  assumed: null"] if assumed is None else ["  assumed:", *(f"    {line}" for line in _dumped(assumed))]
     lines.append("  confirmed:")
     for name, answer in change["silences"]["confirmed"].items():
         lines += [f"    # {remark}" for remark in [" ".join(remarks[name].split())] if remark]
@@ -73,6 +75,25 @@ def _confirmed(silence: Silence, text: str) -> Any:
     if silence.not_shown is not None:
         kept["not_shown"] = silence.not_shown
     return {"answer": text, **kept} if kept else text
+
+
+def _carried(policy: Policy, change: Any, named: set[str]) -> Mapping[str, Any]:
+    """Return the other answers of silences that stay assumed, where they replace a list that the change replaces too."""
+    found = {}
+    for silence in policy.silences.values():
+        entries = [_rebased(policy.document.value, change, entry) for entry in silence.otherwise]
+        if silence.id not in named and entries != list(silence.otherwise):
+            found[silence.id] = {"otherwise": entries}
+    return found
+
+
+def _rebased(whole: Any, change: Any, entry: Any) -> Any:
+    """Return an entry that takes away and adds in a list what it did before the change."""
+    if isinstance(change, Mapping) and isinstance(entry, Mapping):
+        below = whole if isinstance(whole, Mapping) else {}
+        return {word: _rebased(below.get(word), change.get(word), value) for word, value in entry.items()}
+    both = isinstance(change, list) and isinstance(entry, list) and isinstance(whole, list)
+    return _combined(whole, change, entry) if both else entry
 
 
 def _combined(whole: Any, change: Any, entry: Any) -> Any:

@@ -3,7 +3,8 @@
 A silence has its assumed answer and perhaps others, each a contract. A response *shows* something where some of these
 contracts would have it and others would not; it then leaves fewer of them. Invariants: a response that all of them
 have, or none, shows nothing; what a response shows is never taken back; when none is left the target answers in two
-ways. A silence without another answer is shown by a response whose deciding line of the policy cites it.
+ways. What is not as assumed and would be explained by another answer to any of several silences is owed to one of them
+only once the others are settled. A silence without another answer is shown by a response whose deciding line cites it.
 """
 
 from __future__ import annotations
@@ -53,6 +54,15 @@ class Seen:
         self.left = remaining
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Says:
+    """What one response says: of each silence the answers that would have it."""
+
+    certain: Mapping[str, frozenset[Answer]] = field(default_factory=dict)
+    #: Silences of which another answer to any one explains it.
+    either: Mapping[str, frozenset[Answer]] = field(default_factory=dict)
+
+
 class Silences:
     """Learns from responses how a target answers the silences of a contract."""
 
@@ -78,7 +88,9 @@ class Silences:
         #: Clause -> its first request.
         self.first: dict[str, int] = {}
         #: What a response looks like -> how many did, and what they say.
-        self._alike: dict[object, tuple[int, Mapping[str, frozenset[Answer]]]] = {}
+        self._alike: dict[object, tuple[int, Says]] = {}
+        #: Responses that another answer to any of these silences explains, each kind with the number of the first.
+        self._either: dict[frozenset[tuple[str, frozenset[Answer]]], int] = {}
 
     def answers(self, silence: str) -> tuple[Contract, ...]:
         """Return the contracts that stand for the answers of a silence, the assumed one first."""
@@ -108,8 +120,7 @@ class Silences:
         says: dict[str, frozenset[Answer]] = {}
         for silence, contracts in self._answers.items():
             _say(says, silence, (value(contract) == found for contract in contracts))
-        for silence, answers in _attributed(says).items():
-            self.learn(silence, answers, exchange.number)
+        self._take_in(_attributed(says), exchange)
 
     def learn(self, silence: str, answers: frozenset[Answer], exchange: int) -> None:
         """Take in that a response agrees with these answers of a silence only."""
@@ -133,14 +144,47 @@ class Silences:
         if exchange.broken:
             return
         looks = (known, *_looks(exchange, self._vault))
-        times, says = self._alike.get(looks, (0, {}))
+        times, says = self._alike.get(looks, (0, Says()))
         if times < ALIKE:
             says = self._says(expect(), exchange)
         self._alike[looks] = (times + 1, says)
-        for silence, answers in says.items():
-            self.learn(silence, answers, exchange.number)
+        self._take_in(says, exchange)
 
-    def _says(self, expectation: Expectation, exchange: Exchange) -> Mapping[str, frozenset[Answer]]:
+    def _take_in(self, says: Says, exchange: Exchange) -> None:
+        for silence, answers in says.certain.items():
+            self.learn(silence, answers, exchange.number)
+        if says.either:
+            self._either.setdefault(frozenset(says.either.items()), exchange.number)
+
+    def settle(self) -> Mapping[str, tuple[frozenset[str], int]]:
+        """Learn what is owed to one silence after all; return the others that may explain a response, with its number.
+
+        It is asked at the end, once everything is known that rules an answer out.
+        """
+        while True:
+            owed = [(number, self._open(kind)) for kind, number in self._either.items()]
+            new = [
+                (number, *only[0]) for number, only in owed if len(only) == 1 and self._left(only[0][0]) - only[0][1]
+            ]
+            if not new:
+                break
+            for number, silence, answers in new:
+                self.learn(silence, answers, number)
+        found: dict[str, tuple[frozenset[str], int]] = {}
+        for kind, number in self._either.items():
+            names = frozenset(silence for silence, _ in self._open(kind))
+            if len(names) > 1:
+                found |= {silence: (names - {silence}, number) for silence in names if silence not in found}
+        return found
+
+    def _open(self, kind: frozenset[tuple[str, frozenset[Answer]]]) -> list[tuple[str, frozenset[Answer]]]:
+        return sorted((silence, answers) for silence, answers in kind if self._left(silence) & answers)
+
+    def _left(self, silence: str) -> frozenset[Answer]:
+        found = self.seen.get(silence)
+        return frozenset(range(len(self.answers(silence)))) if found is None else found.left
+
+    def _says(self, expectation: Expectation, exchange: Exchange) -> Says:
         """Return, for each silence of which the response shows something, the answers that would have it."""
         found: dict[str, frozenset[Answer]] = {}
         reading, facts = expectation.reading, expectation.facts
@@ -148,13 +192,15 @@ class Silences:
         for silence, contracts in self._deciding.items():
             others = [_conforming(exchange, c.possible(reading.request, facts), c) for c in contracts[1:]]
             _say(found, silence, map(bool, (own, *others)))
+        decided = _attributed(found)
+        found = dict(decided.certain)
         for silence, agree in self._promises.kept(reading, facts, own, exchange):
             _say(found, silence, agree)
         sources = {decision.rule.source for decision in own}
         source = sources.pop() if len(sources) == 1 else None
         if source is not None and source in self._cited:
             found[source] = frozenset({AS_ASSUMED})
-        return _attributed(found)
+        return Says(certain=found, either=decided.either)
 
 
 def _say(found: dict[str, frozenset[Answer]], silence: str, agree: Iterable[bool]) -> None:
@@ -163,10 +209,12 @@ def _say(found: dict[str, frozenset[Answer]], silence: str, agree: Iterable[bool
         found[silence] = frozenset(answer for answer, agrees in enumerate(answers) if agrees)
 
 
-def _attributed(says: Mapping[str, frozenset[Answer]]) -> Mapping[str, frozenset[Answer]]:
-    """Leave out what another answer to any of several silences would explain: nobody knows to which it is owed."""
-    otherwise = [silence for silence, answers in says.items() if AS_ASSUMED not in answers]
-    return {s: answers for s, answers in says.items() if len(otherwise) == 1 or s not in otherwise}
+def _attributed(says: Mapping[str, frozenset[Answer]]) -> Says:
+    """Keep apart what another answer to any of several silences would explain."""
+    otherwise = {silence: answers for silence, answers in says.items() if AS_ASSUMED not in answers}
+    if not otherwise or len(otherwise) == 1:
+        return Says(certain=says)
+    return Says(certain={s: answers for s, answers in says.items() if s not in otherwise}, either=otherwise)
 
 
 def _conforming(exchange: Exchange, decisions: Iterable[Decision], contract: Contract) -> list[Decision]:

@@ -60,7 +60,7 @@ def _row(silence: SilenceJudged) -> Text:
     _, style, words = LOOKS[silence.state]
     text = Text(silence.answer)
     text.append(f"\n{words}", style=style)
-    if silence.otherwise:
+    if silence.state == "otherwise" and silence.otherwise:
         numbers = " or ".join(map(str, silence.otherwise))
         text.append(f", as answer {numbers} of {silence.others} that the policy accepts too")
     if silence.seen:

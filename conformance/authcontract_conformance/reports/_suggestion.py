@@ -13,9 +13,9 @@ from authcontract_conformance.run._run import Result
 def answered(policy: Policy, result: Result) -> Iterator[Answered]:
     """Yield each answer that the target was seen to give, always the same and one that the policy accepts."""
     for row in result.silences:
-        if row.confirmed or not (row.state == "as assumed" or row.otherwise):
+        if row.confirmed or not (row.state == "as assumed" or (row.state == "otherwise" and row.otherwise)):
             continue
-        number = row.otherwise[0] if row.otherwise else 0
+        number = row.otherwise[0] if row.state == "otherwise" else 0
         text = policy.silences[row.silence].answer if not number else f"{_sentence(row.seen)}."
         yield Answered(silence=row.silence, number=number, text=text, remark=_remark(row))
 
@@ -34,11 +34,12 @@ def suggestion(policy: Policy, result: Result) -> str:
 
 
 def _remark(row: SilenceJudged) -> str:
-    what = "as assumed" if not row.otherwise else f"otherwise than assumed ({row.answer})"
-    if len(row.otherwise) > 1:
+    otherwise = row.state == "otherwise"
+    what = f"otherwise than assumed ({row.answer})" if otherwise else "as assumed"
+    if otherwise and len(row.otherwise) > 1:
         what += f", as answer {' or '.join(map(str, row.otherwise))}, of which the first is taken"
-    elif not row.otherwise and row.seen:
-        what += f" ({row.seen})"
+    elif row.otherwise and not otherwise:
+        what += f", but {row.seen}"
     example = f", see exchange {row.exchange}" if row.exchange is not None else ""
     return f"{what}: {row.responses} response{'s' * (row.responses != 1)}{example}"
 

@@ -55,7 +55,13 @@ class State(StrEnum):
 def ledger(contract: Contract, found: Silences, verdicts: Iterable[ClauseVerdict]) -> tuple[SilenceJudged, ...]:
     """Return what became of each silence of the policy, in its order."""
     judged = {verdict.clause: verdict for verdict in verdicts}
-    return tuple(_row(silence, found, judged) for silence in contract.policy.silences.values())
+    torn = found.settle()
+    rows = {silence.id: _row(silence, found, judged) for silence in contract.policy.silences.values()}
+    for name, (others, number) in torn.items():
+        silence = contract.policy.silences[name]
+        text = f"exchange {number} needs another answer to this or to {' or '.join(sorted(others))}"
+        rows[name] = _said(silence, State.NOT_SEEN, text)
+    return tuple(rows.values())
 
 
 def _row(silence: Silence, found: Silences, judged: Mapping[str, ClauseVerdict]) -> SilenceJudged:
@@ -74,9 +80,9 @@ def _seen(silence: Silence, seen: Seen, found: Silences) -> SilenceJudged:
         text = f"response {seen.contradiction} contradicts those before it, of which {seen.example} is one"
         return _said(silence, State.INCONSISTENT, text, responses=responses, exchange=seen.contradiction)
     if AS_ASSUMED in seen.left:
-        rest = [str(number) for number in sorted(seen.left - {AS_ASSUMED})]
-        text = f"nothing told it from answer {' or '.join(rest)}" if rest else ""
-        return _said(silence, State.AS_ASSUMED, text, responses=responses, exchange=seen.example)
+        rest = tuple(sorted(seen.left - {AS_ASSUMED}))
+        text = f"nothing told it from answer {' or '.join(map(str, rest))}" if rest else ""
+        return _said(silence, State.AS_ASSUMED, text, otherwise=rest, responses=responses, exchange=seen.example)
     numbers = tuple(sorted(seen.left))
     contracts = found.answers(silence.id)
     text = in_words(contracts[AS_ASSUMED], contracts[numbers[0]])

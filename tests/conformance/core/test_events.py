@@ -18,6 +18,7 @@ from authcontract_conformance._events import (
     PolicyLine,
     RunFinished,
     RunStarted,
+    SilenceJudged,
     Trouble,
     Waiting,
     to_json,
@@ -64,6 +65,17 @@ STARTED = RunStarted(
 JUDGED = ClauseJudged(
     clause="AUTH-1", level="MUST", word="pass", reason="", cases=20, skipped=0, promise="A promise.", applicable=True
 )
+SILENCE = SilenceJudged(
+    silence="G-35",
+    answer="What belongs to others is not there.",
+    confirmed=False,
+    state="as assumed",
+    seen="",
+    otherwise=(),
+    others=2,
+    responses=3,
+    exchange=7,
+)
 FINISHED = RunFinished(
     verdict="conformant",
     counts={word.value: 0 for word in Word},
@@ -88,6 +100,9 @@ EVENTS: dict[str, Event] = {
     "finding without a line": replace(FOUND, policy=None, source=None, exchange=None),
     "clause": JUDGED,
     "clause that means nothing": replace(JUDGED, word="skipped", applicable=False, cases=0),
+    "silence": SILENCE,
+    "silence as another answer has it": replace(SILENCE, state="otherwise", otherwise=(1, 2)),
+    "silence that was not seen": replace(SILENCE, state="not seen", responses=0, exchange=None),
     "trouble": Trouble(where="AUTH-1/GET /leads", what="internal error: KeyError", detail="Traceback"),
     **{f"run finished: {verdict}": replace(FINISHED, verdict=verdict.value) for verdict in RunVerdict},
 }
