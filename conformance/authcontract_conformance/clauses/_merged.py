@@ -54,4 +54,9 @@ MERGED: Final[Mapping[str, Merged]] = {
         promise="Requests without a key are limited somewhere.",
         reason="To show it one has to flood the target, which looks like an attack and harms others.",
     ),
+    "LIFE-12": Merged(
+        into="RATE-9",
+        promise="Rotating a key gives it no more requests than it had.",
+        reason="A counter has to be used up to show it, and rotation is one of the ways out of a used up counter.",
+    ),
 }
