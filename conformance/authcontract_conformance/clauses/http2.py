@@ -13,7 +13,9 @@ from functools import partial
 from authcontract_policy import Operation
 
 from authcontract_conformance.clauses._clause import Capability, Case, Steps
-from authcontract_conformance.exchange._exchange import HOST, Parts, Probe, bytes_of
+from authcontract_conformance.exchange._exchange import HOST, Exchange, Parts, Probe, bytes_of
+from authcontract_conformance.oracle._oracle import describe_exchange
+from authcontract_conformance.oracle._verdict import PASSED, Evidence, Word, fail
 from authcontract_conformance.world._patterns import Attempt, bypasses, reading_operation
 from authcontract_conformance.world._world import Item, World
 
@@ -43,7 +45,7 @@ class Trick:
 
     what: str
     fields: Callable[[Request], tuple[Field, ...]]
-    #: True: the public path is asked for openly, so that its answer shows nothing.
+    #: True: a public path is asked for as well, and its answer shows nothing.
     public: bool = False
 
 
@@ -53,7 +55,11 @@ def _usual(request: Request, path: Parts, *, scheme: Parts = (b"https",), name: 
 
 TRICKS = (
     Trick("a fragment behind the path", lambda r: _usual(r, (*r.path, b"#x"))),
-    Trick("a public path, and the way back behind its fragment", lambda r: _usual(r, (r.public, b"#/..", *r.path))),
+    Trick(
+        "a public path, and the way back behind its fragment",
+        lambda r: _usual(r, (r.public, b"#/..", *r.path)),
+        public=True,
+    ),
     Trick("a URL for a path", lambda r: _usual(r, (b"https://", *HOST, *r.path))),
     Trick("a URL of elsewhere for a path", lambda r: _usual(r, (b"http://", ELSEWHERE, *r.path))),
     Trick("a path without its first slash", lambda r: _usual(r, (bytes_of(r.path).lstrip(b"/"),))),
@@ -61,20 +67,23 @@ TRICKS = (
     Trick("another name beside Host", lambda r: (*_usual(r, r.path, name=(ELSEWHERE,)), (b"host", HOST))),
     Trick("Host of elsewhere beside the name", lambda r: (*_usual(r, r.path), (b"host", (ELSEWHERE,)))),
     Trick("two names", lambda r: (*_usual(r, r.path), (b":authority", (ELSEWHERE,)))),
-    Trick("two paths, the public one first", lambda r: (*_usual(r, (r.public,)), (b":path", r.path))),
-    Trick("two paths, the public one last", lambda r: (*_usual(r, r.path), (b":path", (r.public,)))),
-    Trick("a URL for a scheme", lambda r: _usual(r, (r.public,), scheme=(b"https://", *HOST, *r.path, b"?"))),
+    Trick("two paths, the public one first", lambda r: (*_usual(r, (r.public,)), (b":path", r.path)), public=True),
+    Trick("two paths, the public one last", lambda r: (*_usual(r, r.path), (b":path", (r.public,))), public=True),
+    Trick(
+        "a URL for a scheme",
+        lambda r: _usual(r, (r.public,), scheme=(b"https://", *HOST, *r.path, b"?")),
+        public=True,
+    ),
 )
 
 
 def exactly(probe: Probe, fields: tuple[Field, ...], label: str) -> Probe:
-    """Return the probe as these fields, then its own header lines but Host; the target is what `:path` says first."""
-    path = next((value for name, value in fields if name == b":path"), ())
+    """Return the probe as these fields, then its own header lines but Host; its target stays what is meant."""
     own = tuple(
         ((bytes_of(name).lower(),), value) for name, value in probe.headers if bytes_of(name).lower() != b"host"
     )
     first = tuple(((name,), value) for name, value in fields)
-    return replace(probe, target=path, headers=(*first, *own), protocol="2", label=label)
+    return replace(probe, headers=(*first, *own), protocol="2", label=label)
 
 
 def _attempt(world: World, operation: Operation, trick: Trick, item: Item) -> Probe:
@@ -92,8 +101,23 @@ def _public(world: World) -> bytes:
 
 def _tricks(world: World) -> Steps:
     operation = reading_operation(world)
-    attempts: list[Attempt] = [partial(_attempt, world, operation, trick) for trick in TRICKS]
-    return (yield from bypasses(world, operation, attempts))
+    attempts: list[Attempt] = [partial(_attempt, world, operation, trick) for trick in TRICKS if not trick.public]
+    judged = yield from bypasses(world, operation, attempts)
+    return judged if judged.word is not Word.PASS else (yield from _openly(world, operation))
+
+
+def _openly(world: World, operation: Operation) -> Steps:
+    """Try what asks for something public too: only what was planted in the object tells whose answer came."""
+    item = yield from world.item(operation)
+    proof = yield from world.proof(operation, item)
+    for trick in (trick for trick in TRICKS if trick.public and item.canary is not None):
+        exchange: Exchange = yield _attempt(world, operation, trick, item)
+        if item.canary is not None and item.canary.encode() in exchange.body:
+            got = f"{describe_exchange(exchange)} with the object's content"
+            expected = f"nothing of {operation.label}"
+            evidence = Evidence(expected=expected, got=got, exchange=exchange, control=proof)
+            return fail(evidence, "protected data was shown")
+    return PASSED
 
 
 def over_http2(world: World) -> Iterable[Case]:

@@ -73,7 +73,7 @@ def read_fields(fields: Iterable[tuple[bytes, bytes]]) -> Head:
         wrong = wrong or authority is None or b":path" in pseudo or b":scheme" in pseudo
         target = authority or b""
     else:
-        wrong = wrong or not pseudo.get(b":scheme") or not _is_path(target, method)
+        wrong = wrong or not _is_scheme(pseudo.get(b":scheme", b"")) or not _is_path(target, method)
     hosts = {value.strip(b" \t") for name, value in lines if name == b"host"}
     if authority is not None:
         # Two names for one server: a proxy may go by one and the application by the other (RFC 9113 section 8.3.1).
@@ -104,6 +104,11 @@ def _is_wrong(name: bytes, value: bytes) -> bool:
         or value != value.strip(b" \t")
         or any(byte in value for byte in (b"\0", b"\r", b"\n"))
     )
+
+
+def _is_scheme(text: bytes) -> bool:
+    """Tell whether it is the name of a scheme and nothing more (RFC 3986 section 3.1)."""
+    return text[:1].isalpha() and text.replace(b"+", b"").replace(b"-", b"").replace(b".", b"").isalnum()
 
 
 def _is_path(target: bytes, method: bytes) -> bool:

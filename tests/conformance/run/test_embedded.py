@@ -277,4 +277,4 @@ def test_phases_are_announced() -> None:
     seen: list[Event] = []
     run("roles", seen.append, only=frozenset({"AUTH-3", "AUTH-2"}))
     phases = [event for event in seen if isinstance(event, PhaseStarted)]
-    assert [(phase.phase, phase.cases) for phase in phases] == [("clauses", 1)]
+    assert [(phase.phase, phase.cases) for phase in phases] == [("clauses", 2)]
