@@ -22,6 +22,7 @@ from authcontract_conformance.exchange._exchange import (
 from authcontract_conformance.oracle._oracle import USUAL, Reality, describe_exchange
 from authcontract_conformance.oracle._verdict import (
     PASSED,
+    SEVERITY,
     Basis,
     Evidence,
     Judgement,
@@ -39,7 +40,6 @@ from authcontract_conformance.world._quota import (
     chosen,
     counted,
     counting,
-    first_to_refuse,
     no_limits,
     observed,
     plans,
@@ -47,6 +47,7 @@ from authcontract_conformance.world._quota import (
     said,
     settled,
     spend,
+    taken,
 )
 from authcontract_conformance.world._world import World
 
@@ -148,7 +149,7 @@ def _charged(limit: RateLimit, world: World) -> Steps:
     """Compare what is left before and after requests that are refused, or that have a price of their own."""
     choice = _with_refusals(world, limit)
     if choice is None:
-        return skipped("no operation and key for which this limit is the first to refuse")
+        return skipped("no operation that reads without an object is counted by this limit")
     key: Key = yield Acquire(choice.need)
     measure = counting(world.request(choice.operation, key, label="what is left"), "row")
     first: Exchange = yield measure
@@ -158,38 +159,49 @@ def _charged(limit: RateLimit, world: World) -> Steps:
         return skipped("no response says what is left")
     if reading != choice.charge.cost and world.settings.frozen:
         return inconclusive("what is said to be left does not follow the requests; RATE-5 judges that")
-    left: list[str] = []
-    open_: str | None = None
+    judged: list[Judgement] = []
     for refused in _refusals(world, limit, choice, key):
         for _ in range(TIMES):
             exchange: Exchange = yield counting(refused.probe, "row")
         after: Exchange = yield measure
         settled((after,))
-        taken = (_taken(world, choice, last, after) or 0) - choice.charge.cost
-        flowed = 0 if world.settings.frozen else choice.rate * RESOLUTION / choice.window + 1
-        answered = exchange.status
-        cost = partial(_cost, world, limit, refused, answered)
-        promised, before, last = cost(world.contract), last, after
-        if flowed == 0 and taken % TIMES == 0:
-            world.settings.oracle.seen(cost, taken // TIMES, exchange)
-        if promised is None or promised - flowed <= taken / TIMES <= promised:
-            left.append(refused.name)
-            continue
-        silence = world.settings.oracle.accepted(cost).get(taken // TIMES)
-        if silence is not None:
-            open_ = f"{silence} is only assumed; {refused.name} takes {taken / TIMES:g} of {limit.name}"
-            continue
+        units = (_taken(world, choice, last, after) or 0) - choice.charge.cost
+        judged += _judge_price(world, choice, refused, units, (last, exchange))
+        last = after
+    found = next((each for word in SEVERITY for each in judged if each.word is word), None)
+    if found is None:
+        return skipped("nothing is refused to this key")
+    priced = ", ".join(each.reason for each in judged if each.word is Word.PASS)
+    return Judgement(word=Word.PASS, reason=priced) if found.word is Word.PASS else found
+
+
+def _judge_price(
+    world: World, choice: Choice, refused: Refused, units: int, exchanges: tuple[Exchange, Exchange]
+) -> Iterator[Judgement]:
+    """Judge what was taken for a request sent several times; nothing where the target answered what no price is for."""
+    limit, (before, exchange) = choice.limit, exchanges
+    # Where time runs, something flows back meanwhile, so that less may seem to be taken.
+    flowed = 0.0 if world.settings.frozen else choice.rate * RESOLUTION / choice.window + 1
+    cost = partial(_cost, world, limit, refused, exchange.status)
+    promised, each = cost(world.contract), units / TIMES
+    if not flowed and units % TIMES == 0:
+        world.settings.oracle.seen(cost, units // TIMES, exchange)
+    if promised is None:
+        return
+    silence = world.settings.oracle.accepted(cost).get(units // TIMES)
+    if promised - flowed <= each <= promised:
+        yield Judgement(word=Word.PASS, reason=refused.name)
+    elif silence is not None:
+        yield unspecified(f"{silence} is only assumed; {refused.name} takes {each:g} of {limit.name}")
+    else:
         evidence = Evidence(
             expected=f"{promised * TIMES} less left after {TIMES} requests: {refused.name}",
-            got=f"{taken} less left",
+            got=f"{units} less left",
             exchange=exchange,
             control=before,
             rule=rule(world, limit),
         )
-        return warn(evidence, "a request does not take what the policy says")
-    if open_ is not None:
-        return unspecified(open_)
-    return Judgement(word=Word.PASS, reason=", ".join(left)) if left else skipped("nothing is refused to this key")
+        yield warn(evidence, "a request does not take what the policy says")
 
 
 def _taken(world: World, choice: Choice, before: Exchange, after: Exchange) -> int | None:
@@ -208,7 +220,7 @@ def _with_refusals(world: World, limit: RateLimit) -> Choice | None:
         if limit.name not in world.contract.resolution.limits[operation.id]:
             continue
         for need in plans(world, operation):
-            mine = first_to_refuse(world, limit, operation, need)
+            mine = taken(world, limit, operation, need)
             if mine is None:
                 continue
             rank = (_forbidden(world, need) is None, mine.burst)

@@ -138,11 +138,12 @@ def _patient(limit: RateLimit, world: World) -> Steps:
         first = yield from _refused(world, choice)
         return (yield from _after(world, choice, first, impatient=0)).succeeded
 
-    if not (yield from remembered(world, limit, "true word", quietly)):
-        return inconclusive("Retry-After is not true even for those who wait; RATE-7 judges that")
     refusal = yield from _refused(world, choice)
     if seconds_of(refusal) is None:
         return skipped("a refusal does not say when to come back")
+    if not (yield from remembered(world, limit, "true word", quietly)):
+        return inconclusive("Retry-After is not true even for those who wait; RATE-7 judges that")
+    refusal = yield from _refused(world, choice)
     again = yield from _after(world, choice, refusal, impatient=IMPATIENT)
     if again.status != TOO_MANY:
         return PASSED if again.succeeded else inconclusive(f"afterwards the target answered {describe_exchange(again)}")

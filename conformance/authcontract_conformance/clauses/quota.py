@@ -37,12 +37,12 @@ from authcontract_conformance.world._quota import (
     choose,
     counted,
     counting,
-    first_to_refuse,
     no_limits,
     plans,
     rule,
     said,
     settled,
+    taken,
 )
 from authcontract_conformance.world._world import World
 
@@ -83,7 +83,7 @@ def _rows(world: World, limit: RateLimit) -> Iterable[Choice]:
         for environment in world.settings.environments:
             for sort in plans(world, operation, environment):
                 need = replace(sort, own=False)
-                charge = first_to_refuse(world, limit, operation, need)
+                charge = taken(world, limit, operation, need)
                 place = tuple(str(_OF_NEED[heading](need)) for heading in headings)
                 if charge is not None:
                     found.setdefault(place, Choice(limit, operation, need, charge))
@@ -152,9 +152,9 @@ def _silent(limit: RateLimit, placeholder: str, exchange: Exchange, world: World
 
 
 def _counts_down(limit: RateLimit, world: World) -> Steps:
-    choice = choose(world, limit)
+    choice = choose(world, limit, taken)
     if choice is None:
-        return skipped("no operation and key for which this limit is the first to refuse")
+        return skipped("no operation that reads without an object is counted by this limit")
     key: Key = yield Acquire(choice.need)
     first: Exchange | None = None
     below = 0

@@ -8,7 +8,7 @@ The newest draft has two lists of Structured Fields (RFC 9651), `RateLimit-Polic
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -70,15 +70,17 @@ class FieldError(ValueError):
     """A field is not what its syntax allows, for this reason."""
 
 
-def promised(exchange: Exchange, limit: RateLimit, *, alone: bool) -> Said | None:
+def promised(exchange: Exchange, limit: RateLimit, others: Iterable[RateLimit]) -> Said | None:
     """Return what a response says of a limit, by the policy's headers, else by a family that names it.
 
-    A header that does not name the limit speaks of it only where no other limit counts the request (`alone`).
+    A header that does not name the limit speaks of it only where none of the others that count the request has it too.
     """
+    others = tuple(others)
+    shared = {name.lower() for other in others for name in other.headers}
     found: dict[str, int] = {}
     for name, template in limit.headers.items():
         value = exchange.header(name)
-        if value is not None and (alone or "<limit_name>" in template):
+        if value is not None and (name.lower() not in shared or "<limit_name>" in template):
             match = re.search(_pattern(template, limit.name), value)
             found |= {} if match is None else {key: int(text) for key, text in match.groupdict().items()}
     if {"limit", "remaining"} & found.keys():
@@ -93,7 +95,7 @@ def promised(exchange: Exchange, limit: RateLimit, *, alone: bool) -> Said | Non
         )
     said = read_fields(exchange).said
     named = [each for each in said if each.name == limit.name]
-    unnamed = said if alone and len({each.name for each in said}) == 1 else ()
+    unnamed = said if not others and len({each.name for each in said}) == 1 else ()
     return next(iter((*named, *unnamed)), None)
 
 

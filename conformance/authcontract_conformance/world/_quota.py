@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from authcontract_engine import Charge, KeyRecord, Rule
 from authcontract_policy import Operation, RateLimit
@@ -108,8 +108,13 @@ def rule(world: World, limit: RateLimit) -> Rule:
 # --- which operation and key ---------------------------------------------------------------------------------------
 
 
-def choose(world: World, limit: RateLimit) -> Choice | None:
-    """Return the operation and key for which this limit is the first to refuse, with the smallest amount."""
+#: What a limit takes for an operation called by such a key, or None where that will not do.
+Price: TypeAlias = Callable[[World, RateLimit, Operation, Need], Charge | None]
+
+
+def choose(world: World, limit: RateLimit, suits: Price | None = None) -> Choice | None:
+    """Return the operation and key with the smallest amount, by default such that this limit is the first to refuse."""
+    suits = suits or first_to_refuse
     best: Choice | None = None
     for operation in protected(world):
         if operation.method != "GET" or limit.name not in world.contract.resolution.limits[operation.id]:
@@ -117,16 +122,22 @@ def choose(world: World, limit: RateLimit) -> Choice | None:
         if world.resources.steps(operation):
             continue  # making an object would spend the allowance that is to be counted
         for need in plans(world, operation):
-            mine = first_to_refuse(world, limit, operation, need)
+            mine = suits(world, limit, operation, need)
             if mine is not None and (best is None or mine.burst < best.charge.burst):
                 best = Choice(limit, operation, need, mine)
     return best
 
 
+def taken(world: World, limit: RateLimit, operation: Operation, need: Need) -> Charge | None:
+    """Return what a limit takes for an operation; None where that is nothing."""
+    charges = price(world, operation, need)
+    return next((charge for charge in charges if charge.limit == limit.name and charge.cost > 0), None)
+
+
 def first_to_refuse(world: World, limit: RateLimit, operation: Operation, need: Need) -> Charge | None:
     """Return what a limit takes for an operation, if a key that calls only that meets no other limit before."""
     charges = price(world, operation, need)
-    mine = next((charge for charge in charges if charge.limit == limit.name and charge.cost > 0), None)
+    mine = taken(world, limit, operation, need)
     if mine is None or any(c.burst * mine.cost < mine.burst * c.cost for c in charges if c is not mine):
         return None
     return mine
@@ -309,5 +320,6 @@ def sandwich(world: World, spent: Spent, probes: Sequence[Probe]) -> Asking[Sand
 
 def said(world: World, exchange: Exchange, limit: RateLimit, operation: Operation) -> Said | None:
     """Return what a response says of a limit."""
-    alone = len(world.contract.resolution.limits[operation.id]) == 1
-    return promised(exchange, limit, alone=alone)
+    names = world.contract.resolution.limits[operation.id]
+    others = [world.policy.rate_limits[name] for name in names if name != limit.name]
+    return promised(exchange, limit, others)
