@@ -9,6 +9,7 @@ from functools import partial
 from authcontract_engine import Body
 from authcontract_policy import Operation
 
+from authcontract_conformance.clauses import _exposed
 from authcontract_conformance.clauses._clause import Case, Clause, Steps
 from authcontract_conformance.exchange._exchange import Acquire, Exchange, Key, Need, Probe
 from authcontract_conformance.oracle._oracle import Reality, broken, describe_exchange
@@ -249,4 +250,5 @@ CLAUSES = (
         inapplicable=_no_bodies,
         cases=_scope_5,
     ),
+    *_exposed.CLAUSES,
 )

@@ -11,6 +11,7 @@ from authcontract_policy import Cause, Operation
 
 from authcontract_conformance.reference import Answer, Call, Outcome, Seams, Server
 
+from . import _exposed
 from ._fault import Family, Fault, Plant
 from ._tools import at_scope, carry_out, carry_out_as, closed, lets, may_write
 
@@ -196,4 +197,5 @@ FAULTS: Final = (
         clauses=("SCOPE-5",),
         plant=_validated_first,
     ),
+    *_exposed.FAULTS,
 )
