@@ -188,7 +188,7 @@ def _scope_9(world: World, exchange: Exchange) -> Judgement | None:
     if others:
         evidence = Evidence(
             expected="no key of anybody",
-            got=f"{exchange.status} with nine or more characters of key {others[0]}, which was not sent",
+            got=f"{exchange.status} with nine or more characters of a key that was not sent",
             exchange=exchange,
         )
         return fail(evidence, "the response shows a key")

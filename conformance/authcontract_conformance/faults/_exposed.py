@@ -83,7 +83,7 @@ def _page(path: str, text: str) -> Plant:
 
 
 def _shows_another_key(seams: Seams) -> Seams:
-    """Write out with an object the key that was issued last of those that were not sent."""
+    """Write out with an object the first key of those that were not sent, so that it looks the same each time."""
     keeping, secrets = remembering(seams)
 
     def change(server: Server, call: Call, decision: Decision, answer: Answer) -> Answer:
@@ -91,7 +91,7 @@ def _shows_another_key(seams: Seams) -> Seams:
         if not shown or server.keyring.manages(call.operation):
             return answer
         sent = {key.decode("latin-1") for key in presented(server, call.request)}
-        other = next((text for text in map(_text, reversed(secrets.values())) if text not in sent), None)
+        other = next((text for text in map(_text, secrets.values()) if text not in sent), None)
         return answer if other is None else rewritten(answer, lambda body: {**body, "created_with": other})
 
     return answering(keeping, change)
