@@ -216,7 +216,8 @@ def _in_cookie(message: Message) -> bytes | None:
 
 
 def _in_form(message: Message) -> bytes | None:
-    if (_field(message, "Content-Type") or b"").partition(b";")[0].strip() != b"application/x-www-form-urlencoded":
+    kinds = [value for name, value in message.head.headers if name.lower() == b"content-type"]
+    if not any(b"application/x-www-form-urlencoded" in kind for kind in kinds):
         return None
     fields = dict(parse_qsl(message.body.decode("latin-1")))
     return fields["access_token"].encode("latin-1") if "access_token" in fields else None
