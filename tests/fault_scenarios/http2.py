@@ -29,11 +29,13 @@ def nobody(*more: Field, **said: bytes) -> Scenario:
     return scenario
 
 
-def somebody(scope: str = "read", path: str = "/orders", *, revoked: bool = False) -> Scenario:
+def somebody(
+    scope: str = "read", path: str = "/orders", *, environment: str = "live", revoked: bool = False
+) -> Scenario:
     """Ask with a key, over HTTP/1.1 and over HTTP/2."""
 
     def scenario(caller: Caller) -> tuple[int, int]:
-        key = caller.key(scope)
+        key = caller.key(scope, environment=environment)
         if revoked:
             caller.status("DELETE", f"/keys/{key.id}", caller.key())
         fields = request(f"/v1{path}".encode())
@@ -54,6 +56,7 @@ def two_keys(caller: Caller) -> Any:
 SHOWN: Shown = {
     "http2-without-keys": (nobody(), (401, 401), (401, 200)),
     "http2-header-name-with-case": (somebody(), (200, 200), (200, 401)),
+    "http2-one-environment": (somebody(environment="test"), (200, 200), (200, 401)),
     "http2-revoked-key-works": (somebody(revoked=True), (401, 401), (401, 200)),
     "http2-folds-keys-like-cookies": (two_keys, (400, 400), (400, 200)),
     "http2-without-scopes": (somebody("read", "/keys"), (403, 403), (403, 200)),

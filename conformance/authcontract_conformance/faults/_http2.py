@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from authcontract_engine import Decision, KeyRecord, Object, Request
+from authcontract_engine import Contract, Decision, KeyRecord, Object, Request
 from authcontract_policy import Cause
 
 from authcontract_conformance.reference import Answer, Call, Message, Seams, Server, Sight
@@ -130,6 +130,25 @@ def _by_host(message: Message) -> Message | None:
     return replace(message, head=replace(head, headers=(hosts[-1], *rest), problem=None))
 
 
+def _one_environment(seams: Seams) -> Seams:
+    """Know the keys of the first environment alone."""
+
+    def known(server: Server, record: KeyRecord, _now: float) -> KeyRecord | None:
+        first = next(iter(server.contract.policy.environments), None)
+        return record if record.environment == first else None
+
+    return altered(seams, known)
+
+
+def _no_other_environment(contract: Contract) -> str | None:
+    return None if len(contract.policy.environments) > 1 else "the contract has no other environment"
+
+
+def _two_keys_unsaid(contract: Contract) -> str | None:
+    stated = any(Cause.CONFLICTING in row.when for row in contract.policy.errors.values())
+    return None if stated else "the contract does not say what two keys in one request are answered"
+
+
 FAULTS: Final[tuple[Fault, ...]] = (
     Fault(
         name="http2-without-keys",
@@ -146,6 +165,14 @@ FAULTS: Final[tuple[Fault, ...]] = (
         plant=_only_there(_asking_by_exact_name),
     ),
     Fault(
+        name="http2-one-environment",
+        sentence="The front end for HTTP/2 was told the keys of one environment and not of the others",
+        family=Family.DEPLOYMENT,
+        clauses=("AUTH-2",),
+        plant=_only_there(_one_environment),
+        meaningful=_no_other_environment,
+    ),
+    Fault(
         name="http2-revoked-key-works",
         sentence="The front end for HTTP/2 checks keys without the list of those that were revoked",
         family=Family.DEPLOYMENT,
@@ -158,6 +185,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
         family=Family.LIBRARY,
         clauses=("AUTH-12",),
         plant=_only_there(_folded_like_cookies),
+        meaningful=_two_keys_unsaid,
     ),
     Fault(
         name="http2-without-scopes",
