@@ -55,8 +55,8 @@ MERGED: Final[Mapping[str, Merged]] = {
         reason="To show it one has to flood the target, which looks like an attack and harms others.",
     ),
     "LIFE-12": Merged(
-        into="RATE-9",
+        into="RATE-8",
         promise="Rotating a key gives it no more requests than it had.",
-        reason="A counter has to be used up to show it, and rotation is one of the ways out of a used up counter.",
+        reason="A counter has to be used up to show it; the new key is one of those that may draw on the same one.",
     ),
 }

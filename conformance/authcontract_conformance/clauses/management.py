@@ -39,13 +39,13 @@ from authcontract_conformance.world._management import (
 from authcontract_conformance.world._patterns import reading_operation
 from authcontract_conformance.world._subject import (
     AGAIN,
+    ONE,
     Subject,
     living,
     settle,
 )
 from authcontract_conformance.world._world import Asking, World
 
-ONE = ("kept",)
 MANAGED_BY = ("keys", "managed_by")
 FOREIGN = Reality(object=Object.FOREIGN)
 ABSENT = Reality(object=Object.ABSENT)
@@ -70,7 +70,7 @@ class _Caller:
 
 def _meddling(who: str, world: World) -> Steps:
     """Let somebody rotate and revoke a key that is none of its business, then use that key."""
-    victim = yield from living(world)
+    victim = yield from living(world, ONE)
     caller = _caller(who, world)
     acting: Key = yield Acquire(replace(caller.need, own=caller.itself))
     if caller.itself:
@@ -178,7 +178,7 @@ def _making(world: World) -> Steps:
     """Let a key that may not create keys create one, with all that there is to ask for."""
     operation = operation_for(world, "create")
     assert operation is not None  # noqa: S101  the case is made only where there is one
-    victim = yield from living(world)
+    victim = yield from living(world, ONE)
     caller: Key = yield Acquire(_powerless(world, operation))
     wanted = world.need(operation)
     body = world.settings.sampler.key_body(operation, wanted)
@@ -240,7 +240,7 @@ def _no_operations(world: World) -> str | None:
 def _revoked_twice(world: World) -> Steps:
     operation = operation_for(world, "revoke")
     assert operation is not None  # noqa: S101  without one the clause means nothing
-    subject = yield from living(world)
+    subject = yield from living(world, ONE)
     lister = key_lister(world)
     before = None if lister is None else (yield from _entry(world, lister, subject.key))
     yield from revoke(world, subject.key)
@@ -285,7 +285,7 @@ def _cut_short(identity: str) -> tuple[str, ...]:
 def _unknown_ids(world: World) -> Steps:
     operation = operation_for(world, "revoke")
     assert operation is not None  # noqa: S101  without one the clause means nothing
-    subject = yield from living(world)
+    subject = yield from living(world, ONE)
     manager = yield from manager_of(world, operation, subject.key)
     sent: list[Probe] = [
         managing(world, operation, manager, identity, label="revokes a key by an id that nobody has")

@@ -8,7 +8,7 @@ that a lineage shares its quota, are promises of other clauses.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -343,11 +343,6 @@ def _fresh(world: World, facade: Facade, operation: Operation, shrinking: Shrink
     return _Keys(World(world.settings, f"{world.case}/{next(numbers)}"), facade, operation, shrinking)
 
 
-def _live_all(world: World, keys: Callable[[], _Keys], need: Need) -> None:
-    for life in LIVES:
-        _live(world, keys(), need, life)
-
-
 def lifecycle(world: World, facade: Facade) -> Judgement:
     """Return what the shortest sequence shows that breaks the model, or that there is none."""
     operation = _operation(world)
@@ -395,7 +390,8 @@ def lifecycle(world: World, facade: Facade) -> Judgement:
     machine = seeded(world.random.getrandbits(32))(Lifecycle)
 
     def run() -> None:
-        _live_all(world, keys, needs[0])
+        for life in LIVES:
+            _live(world, keys(), needs[0], life)
         run_state_machine_as_test(machine, settings=settings)
 
     failure = outcome(run)

@@ -16,6 +16,7 @@ from authcontract_conformance.world._world import Asking, Ended, Item, World
 #: So many refusals in a row, on two connections, before a dead key is believed to be dead (a cache may flap).
 REFUSALS = 20
 CONNECTIONS = ("first", "second")
+ONE = CONNECTIONS[:1]
 #: As many are enough where the same key has been believed to be dead before.
 AGAIN = 2
 #: Seconds beside a deadline in which nothing is judged, where the clock is moved (clauses LIFE-5).
@@ -81,11 +82,11 @@ def issued(world: World) -> Asking[Subject]:
     return Subject(world, operation, item, key)
 
 
-def living(world: World) -> Asking[Subject]:
+def living(world: World, connections: tuple[str, ...] = CONNECTIONS) -> Asking[Subject]:
     """Return a key of its own that reads an object and has just been used; ends the case where it does not work."""
     subject = yield from issued(world)
     yield from settle(world)
-    yield from works(subject)
+    yield from works(subject, connections)
     return subject
 
 

@@ -36,7 +36,7 @@ SEEN = {
     "revoking-twice-revives": ("LIFE-13", ["a key revoked twice"], "a key that was revoked twice"),
     "revoked-by-part-of-id": ("LIFE-13", ["ids that nobody has"], "nearly the revoked one"),
     "old-key-rotated-ends-new": ("LIFE-11", ["an old key rotated again"], "the new key after the old one was rotated"),
-    "old-key-for-ever": ("LIFE-11", ["the old key's deadline after the new one was revoked"], "after its grace"),
+    "old-key-for-ever": ("LIFE-11", ["a new key revoked while the old one lives"], "after its grace"),
     "old-key-ends-with-new": (
         "LIFE-11",
         ["a new key revoked while the old one lives"],
