@@ -11,7 +11,7 @@ import yaml
 from authcontract_conformance._events import Event
 from authcontract_conformance.run._run import Options, Result
 from authcontract_conformance.run._run import verify as judge
-from authcontract_policy import Loaded, alternatives, load
+from authcontract_policy import Answered, Loaded, alternatives, confirming, load
 from conversations import POLICIES, loaded
 
 
@@ -32,6 +32,17 @@ def answering(name: str, silence: str, number: int, folder: Path) -> Path:
     settled = {"confirmed": {each.id: each.answer for each in found.policy.silences.values()}}
     place = folder / f"{name}-{silence}-{number}.yaml"
     return written({**other.document.value, "silences": settled}, found.specification.document.file, place)
+
+
+def answering_both(name: str, one: tuple[str, int], other: tuple[str, int], folder: Path) -> Path:
+    """Write the policy of a contract two of whose silences have another answer each."""
+    found = loaded(name)
+    assert found.policy is not None
+    assert found.specification is not None
+    both = [Answered(silence=silence, number=number, text="x") for silence, number in (one, other)]
+    settled = {"confirmed": {each.id: each.answer for each in found.policy.silences.values()}}
+    whole = {**confirming(found.policy, both), "silences": settled}
+    return written(whole, found.specification.document.file, folder / f"{name}-{one[0]}-{other[0]}.yaml")
 
 
 def others(name: str) -> list[tuple[str, int]]:

@@ -1,6 +1,6 @@
 """The policy language: schema, loader, diagnostics and model. Values in, values out; only `load` reads files."""
 
-from ._alternatives import alternatives
+from ._alternatives import alternatives, together
 from ._codes import CODES
 from ._diagnostics import Diagnostic, Related, Severity
 from ._load import Loaded, assemble, load, load_specification, parse_policy, read_document
@@ -121,4 +121,5 @@ __all__ = [
     "resolve",
     "selector",
     "suggested",
+    "together",
 ]

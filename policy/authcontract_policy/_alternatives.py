@@ -6,8 +6,9 @@ replaces what stands, and `null` takes a word away (as RFC 7396 has it).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 from ._build import build
@@ -59,6 +60,28 @@ def alternatives(policy: Policy) -> Mapping[str, tuple[Policy, ...]]:
     return found
 
 
+def together(policy: Policy, among: Collection[str]) -> Iterator[tuple[str, Policy]]:
+    """Yield the policies that two of these silences allow together: their ids, and the policy with an entry of each."""
+    whole = policy.document.value
+    chosen = [patch for patch in patches(policy.document) if patch.silence in among]
+    for one, other in combinations(chosen, 2):
+        if one.silence != other.silence:
+            entries = (_entry(whole, each.path) for each in (one, other))
+            change: Any = {}
+            for entry in entries:
+                change = combined(whole, change, entry)
+            yield (
+                f"{one.silence} and {other.silence}",
+                build(replace(one.document, value=merged(whole, change))),
+            )
+
+
+def _entry(whole: Any, path: Path) -> Any:
+    for step in path:
+        whole = whole[step]
+    return whole
+
+
 def merged(value: Any, patch: Any) -> Any:
     """Return the value with the patch merged in."""
     if not isinstance(patch, Mapping):
@@ -70,6 +93,18 @@ def merged(value: Any, patch: Any) -> Any:
         else:
             result[word] = merged(result.get(word), below)
     return result
+
+
+def combined(whole: Any, change: Any, entry: Any) -> Any:
+    """Return two changes of one value as one."""
+    if isinstance(change, Mapping) and isinstance(entry, Mapping):
+        below = whole if isinstance(whole, Mapping) else {}
+        new = {word: value for word, value in entry.items() if word not in change}
+        return {word: combined(below.get(word), value, entry.get(word, value)) for word, value in change.items()} | new
+    if isinstance(change, list) and isinstance(entry, list) and isinstance(whole, list):
+        kept = [each for each in change if each in entry or each not in whole]
+        return [*kept, *(each for each in entry if each not in whole and each not in kept)]
+    return entry
 
 
 class _Moved(Mapping[Path, Span]):

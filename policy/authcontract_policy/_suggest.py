@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from ._alternatives import merged
+from ._alternatives import combined, merged
 from ._model import Policy, Silence
 
 
@@ -36,7 +36,7 @@ def suggested(policy: Policy, answers: Iterable[Answered]) -> Mapping[str, Any]:
     for answer in chosen:
         if answer.number:
             entry = policy.silences[answer.silence].otherwise[answer.number - 1]
-            change = _combined(policy.document.value, change, entry)
+            change = combined(policy.document.value, change, entry)
     assumed = policy.document.value["silences"]["assumed"]
     named = {answer.silence for answer in chosen}
     confirmed = {answer.silence: _confirmed(policy.silences[answer.silence], answer.text) for answer in chosen}
@@ -93,19 +93,7 @@ def _rebased(whole: Any, change: Any, entry: Any) -> Any:
         below = whole if isinstance(whole, Mapping) else {}
         return {word: _rebased(below.get(word), change.get(word), value) for word, value in entry.items()}
     both = isinstance(change, list) and isinstance(entry, list) and isinstance(whole, list)
-    return _combined(whole, change, entry) if both else entry
-
-
-def _combined(whole: Any, change: Any, entry: Any) -> Any:
-    """Return two changes of one value as one."""
-    if isinstance(change, Mapping) and isinstance(entry, Mapping):
-        below = whole if isinstance(whole, Mapping) else {}
-        new = {word: value for word, value in entry.items() if word not in change}
-        return {word: _combined(below.get(word), value, entry.get(word, value)) for word, value in change.items()} | new
-    if isinstance(change, list) and isinstance(entry, list) and isinstance(whole, list):
-        kept = [each for each in change if each in entry or each not in whole]
-        return [*kept, *(each for each in entry if each not in whole and each not in kept)]
-    return entry
+    return combined(whole, change, entry) if both else entry
 
 
 def _dumped(value: Any) -> list[str]:

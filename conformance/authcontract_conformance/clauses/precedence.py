@@ -76,6 +76,9 @@ def _told(world: World, exchange: Exchange, reality: Reality) -> Judgement:
     silence = expectation.silence(exchange)
     if silence is not None:
         return unspecified(f"{silence} is only assumed; the target answers {describe_exchange(exchange)}")
+    both = expectation.two_silences(exchange)
+    if both is not None:
+        return unspecified(f"{both} are only assumed; the target answers {describe_exchange(exchange)}")
     reason = "without a key, something else than that is answered"
     return warn(expectation.evidence(exchange), reason)
 

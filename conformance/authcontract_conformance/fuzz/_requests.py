@@ -212,6 +212,9 @@ def judged(exchange: Exchange, expectations: list[Expectation], generated: Gener
             return warn(expectations[0].evidence(exchange), "a malformed request breaks the target")
         return inconclusive(broken(exchange))
     reason = _wrong(exchange, expectations, generated, plain=plain)
+    both = next(filter(None, (each.two_silences(exchange) for each in expectations)), None) if reason else None
+    if both is not None:
+        return unspecified(f"{both} are only assumed; the target answers {describe_exchange(exchange)}")
     return fail(expectations[0].evidence(exchange), reason) if reason else PASSED
 
 

@@ -7,7 +7,7 @@ are kept beside it: a target that behaves so is `unspecified`, one that matches 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -76,6 +76,8 @@ class Expectation:
     decisions: frozenset[Decision]
     #: Computes `otherwise`; there are dozens of alternatives, and most responses are judged without them.
     alternatives: Callable[[], Mapping[str, frozenset[Decision]]] = dict
+    #: The same for two silences at once, by both names; it costs much and is asked before anybody is accused only.
+    pairs: Callable[[], Iterable[tuple[str, frozenset[Decision]]]] = tuple
     listener: Listener | None = field(default=None, repr=False, compare=False)
     _otherwise: list[Mapping[str, frozenset[Decision]]] = field(default_factory=list, repr=False, compare=False)
 
@@ -142,7 +144,26 @@ class Expectation:
         silence = self.open if exchange.succeeded else self.silence(exchange)
         if silence is not None:
             return unspecified(self.otherwise_than_assumed(silence, exchange))
+        both = self.two_silences(exchange)
+        if both is not None:
+            return unspecified(f"{both} are only assumed; the target answers {describe_exchange(exchange)}")
         return fail(self.evidence(exchange, control), reason)
+
+    def two_silences(self, exchange: Exchange) -> str | None:
+        """Return two silences under whose other answers together a refusal is acceptable, or None.
+
+        It is asked before somebody is accused, and not for a success: what one silence alone does not open stays shut.
+        """
+        if exchange.succeeded:
+            return None
+        return next(
+            (
+                names
+                for names, decisions in self.pairs()
+                if any(conforms(exchange, decision, self.contract) for decision in decisions)
+            ),
+            None,
+        )
 
     def otherwise_than_assumed(self, silence: str, exchange: Exchange) -> str:
         """Say what the target does where another answer to a silence is acceptable too, and whether it always does."""
@@ -169,6 +190,9 @@ class Oracle:
         self.contract = contract
         #: Learns how the target answers the silences; None: nobody does.
         self.listener: Listener | None = None
+        #: What two silences would accept together, by both names; it is made when it is first needed.
+        self.together: Callable[[], Iterable[tuple[str, Contract]]] = tuple
+        self._together: tuple[tuple[str, Contract], ...] | None = None
         self._alternatives = alternatives
         #: Those of them under which some request is decided otherwise; the others change headers, costs or isolation.
         self._deciding = {
@@ -177,6 +201,11 @@ class Oracle:
             if (found := tuple(other for other in contracts if decides_otherwise(contract, other)))
         }
         self._vault = vault
+
+    @property
+    def deciding(self) -> frozenset[str]:
+        """Return the silences under whose other answers some request is decided otherwise."""
+        return frozenset(self._deciding)
 
     def request(self, probe: Probe, *, authority: str = "target") -> Request:
         """Return the probe as the engine sees it."""
@@ -226,12 +255,19 @@ class Oracle:
             }
             return {silence: others for silence, others in found.items() if others}
 
+        def pairs() -> Iterator[tuple[str, frozenset[Decision]]]:
+            if self._together is None:
+                self._together = tuple(self.together())
+            for names, both in self._together:
+                yield names, both.possible(request, facts)
+
         return Expectation(
             reading=reading,
             facts=facts,
             contract=self.contract,
             decisions=decisions,
             alternatives=otherwise,
+            pairs=pairs,
             listener=self.listener,
         )
 

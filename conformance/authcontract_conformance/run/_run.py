@@ -7,14 +7,15 @@ import platform
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import islice
 
 import authcontract_engine as engine
 from authcontract_engine import Contract
-from authcontract_policy import Loaded, Policy, Table, alternatives
+from authcontract_policy import Loaded, Policy, Table, alternatives, together
 
 from authcontract_conformance._events import (
     ClauseJudged,
@@ -52,6 +53,8 @@ from authcontract_conformance.world._world import Ended, Settings, World
 TIDYING, LAST_WORDS = 180.0, 5.0
 #: Keys that are let expire before the run; contracts with more sorts of keys do with these.
 EXPIRED_KEYS = 40
+#: Pairs of answers that are tried before somebody is accused; a policy with more has them made for nobody's good.
+PAIRS = 1000
 #: Characters of a secret in a row that no masked form shows.
 SHOWN_OF_A_KEY = 9
 
@@ -167,6 +170,7 @@ class Run:
         self.silences = Silences(oracle, others, self.vault)
         if not self.options.confirmed:
             oracle.listener = self.silences
+            oracle.together = self._together
         declared = self.policy.environments or (None,)
         environments = tuple(e for e in declared if not self.connected.environments or e in self.connected.environments)
         return Settings(
@@ -184,6 +188,11 @@ class Run:
             disposable=self.connected.source.makes_organisations,
             seed=self.options.seed,
         )
+
+    def _together(self) -> Iterator[tuple[str, Contract]]:
+        """Yield what two silences allow together, each of which changes a decision."""
+        for names, policy in islice(together(self.policy, self.settings.oracle.deciding), PAIRS):
+            yield names, self._compile(at(policy, self.connected.urls))
 
     def _compile(self, policy: Policy) -> Contract:
         return engine.compile(policy, self.specification)

@@ -22,7 +22,7 @@ from authcontract_engine import Contract, Object
 from authcontract_policy import Answered, confirming, load, suggested
 from conversations import POLICIES, Conversation, answer, contract, loaded, lost, others
 from rich.console import Console
-from silences import answering, judged, states, written
+from silences import answering, answering_both, judged, states, written
 from silences import others as other_answers
 
 # --- what responses say ---------------------------------------------------------------------------------------------
@@ -327,6 +327,16 @@ def test_a_server_that_answers_otherwise_is_not_accused_and_the_ledger_names_its
     assert told(result, silence).state == "otherwise"
     assert number in told(result, silence).otherwise
     assert {s for s, state in states(result).items() if state in ("otherwise", "inconsistent")} == {silence}
+
+
+def test_a_server_that_answers_two_silences_otherwise_is_not_accused(tmp_path: Path) -> None:
+    """Who looks at the method before the key, and has no 405, answers 404 where either answer alone has 401 or 405."""
+    served = answering_both("synaptiq", ("G-04", 2), ("G-05", 5), tmp_path)
+    only = frozenset({"METH-2", "PREC-1", "AUTH-1", "METH-3"})
+    result = judged(loaded("synaptiq"), served, only=only)
+    assert result.findings == ()
+    found = next(verdict for verdict in result.clauses if verdict.clause == "PREC-1")
+    assert found.reason.startswith("G-04 and G-05 are only assumed; the target answers 404 not_found")
 
 
 @nightly
