@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fault_scenarios._scenario import LIVE, OTHER, TEST, Shown, altered, listed, stranger
+from fault_scenarios.tenants import claiming
 
 SHOWN: Shown = {
     "sandbox-reads-production": (stranger("GET", home=LIVE, abroad=TEST), (404, "an order"), (200, "an order")),
@@ -18,5 +19,12 @@ SHOWN: Shown = {
         (200, "x"),
     ),
     "foreign-object-deleted-unseen": (stranger("DELETE", home=LIVE, abroad=OTHER), (404, "an order"), (404, None)),
+    "environment-from-a-field": (claiming("<order>", "X-Environment: live", to=TEST), (404, 1), (200, 1)),
+    "environment-from-the-query": (claiming("<order>?mode=live", to=TEST), (404, 1), (200, 1)),
+    "environment-from-the-body": (
+        claiming("/orders", method="POST", body={"name": "another", "env": "live"}, to=TEST),
+        (400, 1),
+        (201, 2),
+    ),
     "lists-of-everybody": (listed(home=LIVE, abroad=OTHER), 0, 1),
 }

@@ -31,12 +31,14 @@ from authcontract_conformance.world._counting import counts_stand_still, searche
 from authcontract_conformance.world._isolation import (
     FOREIGN,
     HIDDEN,
+    NONE_MADE,
     Border,
     changed,
     foreign_list,
     foreign_objects,
     listers,
     looks,
+    made,
     on_objects,
     reach,
     shows,
@@ -92,8 +94,8 @@ def made_up(name: str, world: World) -> str:
 def _like_absent(operations: Sequence[Operation], world: World) -> Steps:
     border = border_of(world)
     item = yield from world.item(operations[0], border.owner, border.home)
-    if not item.exists:
-        return skipped("no object can be made for it")
+    if not made(item):
+        return skipped(NONE_MADE)
     last = world.resources.steps(operations[0])[-1].parameter
     nobody = replace(item, parameters={**item.parameters, last: made_up(item.parameters[last], world)})
     judged = []
@@ -161,8 +163,8 @@ def _referring(operation: Operation, where: str, field: str, target: Operation, 
     """Name the owner's object in a request of the stranger that is otherwise about the stranger's own."""
     border = border_of(world)
     item = yield from world.item(target, border.owner, border.home)
-    if not item.exists:
-        return skipped("no object can be made for it")
+    if not made(item):
+        return skipped(NONE_MADE)
     world.spare(item)
     name = item.parameters[world.resources.steps(target)[-1].parameter]
     own = yield from world.item(operation, border.stranger, border.abroad)
@@ -252,8 +254,8 @@ def _other_parent(operation: Operation, world: World) -> Steps:
     assert beside is not None  # noqa: S101  see `_nested`
     child = yield from world.item(operation, border.owner, border.home)
     parent = yield from world.item(beside, border.stranger, border.abroad)
-    if not child.exists or not parent.exists:
-        return skipped("no such objects can be made")
+    if not made(child) or not made(parent):
+        return skipped(NONE_MADE)
     before = yield from looks(world, (operation,), child)
     mixed = replace(child, parameters={**child.parameters, **parent.parameters})
     exchange = yield from reach(world, operation, mixed, border)
@@ -363,6 +365,8 @@ CLAUSES = (
         "and rests when nothing is made. Lists are also searched for another's object, and turned over.",
         fix=_PARTITION,
         needs=_PEER,
+        # What is made for other clauses meanwhile would move figures over everybody by any number.
+        alone=True,
         inapplicable=_no_list,
         cases=_ten_3,
     ),

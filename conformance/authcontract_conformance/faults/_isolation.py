@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from authcontract_engine import Decision, Object
+from authcontract_engine import Contract, Decision, Object
 from authcontract_policy import Cause
 
 from authcontract_conformance.reference import Call, Outcome, Seams, Server, Sight
 
+from ._claims import believing, environment
 from ._fault import Family, Fault, Plant
 from ._tools import answering, lenient
 
@@ -56,7 +57,7 @@ def _changes(_server: Server, call: Call) -> bool:
     return call.request.method not in _READING
 
 
-def _both_lists(dimension: str, when: Callable[[Server, Call], bool]) -> Plant:
+def both_lists(dimension: str, when: Callable[[Server, Call], bool]) -> Plant:
     """Show the items of everybody who differs in this dimension only in one list."""
 
     def plant(seams: Seams) -> Seams:
@@ -90,12 +91,13 @@ def _join(ours: Any, theirs: Any) -> Any:
     return ours
 
 
-def _is_list(server: Server, call: Call) -> bool:
+def is_list(server: Server, call: Call) -> bool:
+    """Tell whether a call asks for a list."""
     return call.request.method == b"GET" and server.store.shapes.lists(call.operation)
 
 
 def _first_list(server: Server, call: Call) -> bool:
-    return _is_list(server, call) and _in_first(server, call)
+    return is_list(server, call) and _in_first(server, call)
 
 
 def _prefixes(server: Server) -> tuple[str, ...]:
@@ -140,6 +142,10 @@ def _deleted_unseen(seams: Seams) -> Seams:
     return answering(seams, after)
 
 
+def _one_environment(contract: Contract) -> str | None:
+    return None if len(contract.policy.environments) > 1 else "the policy knows one environment"
+
+
 FAULTS: Final = (
     Fault(
         name="sandbox-reads-production",
@@ -160,7 +166,7 @@ FAULTS: Final = (
         sentence="Lists of the first environment show the objects of the others",
         family=Family.IMPLEMENTATION,
         clauses=("ENV-3",),
-        plant=_both_lists("environment", _first_list),
+        plant=both_lists("environment", _first_list),
     ),
     Fault(
         name="production-changes-sandbox",
@@ -209,6 +215,30 @@ FAULTS: Final = (
         sentence="Lists forget to ask whose objects they show",
         family=Family.LIBRARY,
         clauses=("TEN-1",),
-        plant=_both_lists("organisation", _is_list),
+        plant=both_lists("organisation", is_list),
+    ),
+    Fault(
+        name="environment-from-a-field",
+        sentence="`X-Environment` decides which environment's objects a key works on",
+        family=Family.DEPLOYMENT,
+        clauses=("ENV-6",),
+        plant=believing("environment", "field", "X-Environment", environment),
+        meaningful=_one_environment,
+    ),
+    Fault(
+        name="environment-from-the-query",
+        sentence="`?mode=` decides which environment's objects a key works on",
+        family=Family.IMPLEMENTATION,
+        clauses=("ENV-6",),
+        plant=believing("environment", "query", "mode", environment),
+        meaningful=_one_environment,
+    ),
+    Fault(
+        name="environment-from-the-body",
+        sentence="`env` in a body decides in which environment an object is made",
+        family=Family.IMPLEMENTATION,
+        clauses=("ENV-6",),
+        plant=believing("environment", "member", "env", environment),
+        meaningful=_one_environment,
     ),
 )

@@ -81,6 +81,12 @@ class Data:
         """Return whoever has anything here."""
         return tuple(self._tenants)
 
+    def everything(self) -> Iterator[tuple[Partition, Path, Item]]:
+        """Yield every item with whose it is and the path of its collection."""
+        for partition, tenant in self._tenants.items():
+            for path, members in tenant.collections.items():
+                yield from ((partition, path, item) for item in members.values())
+
     def find(self, partition: Partition, plan: Plan, parameters: Mapping[str, str], now: float) -> Found:
         """Return the innermost item that the path names, and whose it is."""
         item: Item | None = None

@@ -73,10 +73,12 @@ def claimed(border: Border, claim: Claim, world: World) -> Asking[Judgement]:
     writers = tuple(operation for operation in operations if operation.method not in SAFE)
     if not item.own and not world.settings.disposable:
         writers = ()
-    witnesses = writers or (reader,)
-    before = yield from looks(world, witnesses, item)
-    own = yield from _ask(world, reader, item, border.owner, border.home)
-    if not own.succeeded or item.canary is None or not shows(own, item.canary):
+    before = yield from looks(world, writers, item)
+    seen = [look.content for _, look in before.values() if look.answered]
+    if not seen:
+        own = yield from _ask(world, reader, item, border.owner, border.home)
+        seen = [own.body.decode("latin-1")] if own.succeeded else []
+    if item.canary is None or not any(item.canary in content for content in seen):
         return inconclusive(f"{reader.label} does not show its owner what was put into the object")
     judged: list[tuple[str, Judgement]] = []
     for operation in (reader, lister):

@@ -90,6 +90,14 @@ def listers(world: World) -> tuple[Operation, ...]:
     return some(found)
 
 
+NONE_MADE = "no object can be made for it, and one that is found may be there for everybody"
+
+
+def made(item: Item) -> bool:
+    """Tell whether an object was made by the run: another one may have the same name on both sides of a border."""
+    return item.exists and (item.own or item.canary is not None)
+
+
 # --- one object ----------------------------------------------------------------------------------------------------
 
 
@@ -100,8 +108,8 @@ def foreign_objects(operations: Sequence[Operation], border: Border, world: Worl
     again alone, to an object of its own, and that is judged.
     """
     item = yield from world.item(operations[0], border.owner, border.home)
-    if not item.exists:
-        return skipped("no object can be made for it")
+    if not made(item):
+        return skipped(NONE_MADE)
     if not item.own and not world.settings.disposable:
         operations = [operation for operation in operations if operation.method in SAFE]
     before = yield from looks(world, operations, item)
@@ -164,8 +172,8 @@ def changed(
 def foreign_object(operation: Operation, border: Border, world: World) -> Asking[Judgement]:
     """Call one operation on an object of the owner with a key of the stranger that may call it on its own."""
     item = yield from world.item(operation, border.owner, border.home)
-    if not item.exists:
-        return skipped("no object can be made for it")
+    if not made(item):
+        return skipped(NONE_MADE)
     before = yield from world.snapshot(operation, item)
     exchange = yield from reach(world, operation, item, border)
     after = yield from world.snapshot(operation, item)
@@ -205,17 +213,17 @@ def make(world: World, lister: Operation, organisation: str, environment: str | 
     assert maker is not None  # noqa: S101  it is asked only of lists whose members can be made
     key: Key = yield Acquire(world.need(maker[0], organisation=organisation, environment=environment))
     canary = world.canary()
-    made: Exchange = yield world.request(maker[0], key, canary=canary, purpose=Purpose.FIXTURE)
-    if not made.succeeded:
+    exchange: Exchange = yield world.request(maker[0], key, canary=canary, purpose=Purpose.FIXTURE)
+    if not exchange.succeeded:
         return None
     by_the_way = maker[0].path != lister.path
-    return Made((find_field if by_the_way else find_id)(made.json(), maker[1]), canary)
+    return Made((find_field if by_the_way else find_id)(exchange.json(), maker[1]), canary)
 
 
 def foreign_list(lister: Operation, border: Border, world: World) -> Asking[Judgement]:
     """Look for an object of the owner in a list that the stranger sees; the owner's own list must show it."""
-    made = yield from make(world, lister, border.owner, border.home)
-    if made is None or made.id is None:
+    member = yield from make(world, lister, border.owner, border.home)
+    if member is None or member.id is None:
         return inconclusive(f"no object could be made for {lister.label}")
     seen_by: dict[str, Exchange] = {}
     for who, organisation, environment in (
@@ -224,7 +232,7 @@ def foreign_list(lister: Operation, border: Border, world: World) -> Asking[Judg
     ):
         key: Key = yield Acquire(world.need(lister, organisation=organisation, environment=environment))
         seen_by[who] = yield world.request(lister, key, environment=environment, label=f"the {who}'s list")
-    marks = [m for m in (made.canary, made.id) if len(m) >= TELLING and shows(seen_by["owner"], m)]
+    marks = [m for m in (member.canary, member.id) if len(m) >= TELLING and shows(seen_by["owner"], m)]
     if not marks or seen_by["stranger"].broken:
         return inconclusive("the owner's own list does not show the object")
     if any(shows(seen_by["stranger"], mark) for mark in marks):

@@ -13,7 +13,7 @@ from authcontract_conformance.reference._http import read_head
 from authcontract_conformance.reference._seams import parse
 from authcontract_conformance.samples._schema import translate, validator
 from authcontract_policy import Algorithm, inline
-from shop import Caller, headers
+from shop import Caller, Key, headers
 
 
 def test_the_engine_gets_the_request_as_received(caller: Caller) -> None:
@@ -35,6 +35,13 @@ MATRIX = {
     ("PATCH", "/orders/<order>"): (401, 403, 200, 200),
     ("POST", "/orders/<order>/send"): (401, 403, 202, 202),
     ("DELETE", "/orders/<order>"): (401, 403, 403, 204),
+    ("POST", "/orders/<order>/lines"): (401, 403, 201, 201),
+    ("GET", "/orders/<order>/lines/<line>"): (401, 200, 200, 200),
+    ("DELETE", "/orders/<order>/lines/<line>"): (401, 403, 403, 204),
+    ("POST", "/messages"): (401, 403, 201, 201),
+    ("GET", "/threads/<thread>"): (401, 200, 200, 200),
+    ("DELETE", "/threads/<thread>"): (401, 403, 403, 204),
+    ("POST", "/reminders"): (401, 403, 202, 202),
     ("GET", "/report?day=2024-02-29"): (401, 200, 200, 200),
     ("GET", "/regions"): (401, 200, 200, 200),
     ("GET", "/regions/north"): (401, 200, 200, 200),
@@ -48,9 +55,22 @@ MATRIX = {
 BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/orders"): {"name": "a"},
     ("PATCH", "/orders/<order>"): {"name": "b"},
+    ("POST", "/orders/<order>/lines"): {"what": "d"},
+    ("POST", "/messages"): {"text": "e"},
+    ("POST", "/reminders"): {"text": "f"},
     ("PATCH", "/shop"): {"title": "c"},
     ("POST", "/keys"): {"scope": "read"},
 }
+
+
+def filled(caller: Caller, path: str, owner: Key) -> str:
+    """Return a path with objects made for it."""
+    order, key = caller.order(owner), caller.key("read").id
+    line = caller.json("POST", f"/orders/{order}/lines", owner, {"what": "a"})["id"]
+    thread = caller.json("POST", "/messages", owner, {"text": "a"})["thread_id"]
+    for name, value in (("<order>", order), ("<key>", key), ("<line>", line), ("<thread>", thread)):
+        path = path.replace(name, value)
+    return path
 
 
 @pytest.mark.parametrize("algorithm", ["fixed_window", "sliding_log", "window_counter", "token_bucket"])
@@ -59,7 +79,7 @@ def test_each_key_gets_what_the_table_says(serving: Callable[..., Caller], algor
     owner = caller.key("admin")
     for (method, path), expected in MATRIX.items():
         for scope, status in zip((None, "read", "write", "admin"), expected, strict=True):
-            place = path.replace("<order>", caller.order(owner)).replace("<key>", caller.key("read").id)
+            place = filled(caller, path, owner)
             answer = caller.send(method, place, scope and caller.key(scope), BODIES.get((method, path)))
             assert answer.status == status, (method, path, scope)
 
@@ -256,12 +276,14 @@ def test_every_answer_is_as_documented(caller: Caller) -> None:
     key = caller.key()
     answered = set()
     for (method, path), expected in MATRIX.items():
-        place = path.replace("<order>", caller.order(key)).replace("<key>", caller.key("read").id)
+        place = filled(caller, path, key)
         answer = caller.send(method, place, key, BODIES.get((method, path)))
         template = (
             path.partition("?")[0]
             .replace("<order>", "{order_id}")
             .replace("<key>", "{id}")
+            .replace("<line>", "{line_id}")
+            .replace("<thread>", "{thread_id}")
             .replace("north", "{region}")
         )
         operation = next(op for op in specification.operations if (op.method, op.path) == (method, template))
