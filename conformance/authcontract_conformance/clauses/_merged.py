@@ -59,4 +59,33 @@ MERGED: Final[Mapping[str, Merged]] = {
         promise="Rotating a key gives it no more requests than it had.",
         reason="A counter has to be used up to show it; the new key is one of those that may draw on the same one.",
     ),
+    "PREC-2": Merged(
+        into="ROUTE-1",
+        promise="Without a key nothing is carried out, whatever else a request holds.",
+        reason="Paths, methods, hosts and bodies are each tried without a key by the clause on them; this has no other.",
+    ),
+    "PREC-3": Merged(
+        into="SCOPE-5",
+        promise="Too little of a scope is told before a body that is broken.",
+        reason="It is the same request.",
+    ),
+    "PREC-5": Merged(
+        into="SCOPE-1",
+        promise="A key that has no requests left and may too little carries nothing out.",
+        reason="Either refusal is right, and what must not be carried out is tried with requests to spare.",
+    ),
+    "PREC-6": Merged(
+        into="LIFE-7",
+        promise="A revoked key is refused, whether it had requests left or not.",
+        reason="The order of the two refusals is the policy's; that a dead key opens nothing is judged there.",
+    ),
+    "PREC-7": Merged(
+        into="SCOPE-2",
+        promise="A method that a path has not is refused to a key that may too little, as one or as the other.",
+        reason="It is the same request, and either refusal is right; only an effect would be wrong.",
+    ),
+    "V-P17": Merged(
+        promise="Two requests in the bytes of one are never divided in another way by a proxy and by a server.",
+        reason="What it leaves on a connection meets the next caller, who may be anybody, so no target is tried by it.",
+    ),
 }
