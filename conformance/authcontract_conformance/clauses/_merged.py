@@ -62,7 +62,7 @@ MERGED: Final[Mapping[str, Merged]] = {
     "PREC-2": Merged(
         into="ROUTE-1",
         promise="Without a key nothing is carried out, whatever else a request holds.",
-        reason="Paths, methods, hosts and bodies are each tried without a key by the clause on them; this has no other.",
+        reason="Paths, methods, hosts and bodies are each tried without a key by the clause on them.",
     ),
     "PREC-3": Merged(
         into="SCOPE-5",
