@@ -42,7 +42,7 @@ from authcontract_conformance.world._management import create, operation_for, re
 from authcontract_conformance.world._world import Ended, Settings, World
 
 from ._clock import Clock
-from ._http2 import Http2Pool
+from ._http2_pool import Http2Pool
 from ._keys import Issued, Keyring
 from ._pacing import Pacer
 from ._wire import Answer, Gate, Pool

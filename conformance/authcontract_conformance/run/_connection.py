@@ -11,7 +11,7 @@ from authcontract_policy import Loaded
 
 from authcontract_conformance.driver._clock import Clock, WallClock
 from authcontract_conformance.driver._control import Control
-from authcontract_conformance.driver._http2 import Http2Pool
+from authcontract_conformance.driver._http2_pool import Http2Pool
 from authcontract_conformance.driver._keys import DeclaredKeys, KeySource
 from authcontract_conformance.driver._launch import Announcement, reference_server
 from authcontract_conformance.driver._wire import Pool

@@ -17,7 +17,8 @@ import h2.events
 import h2.exceptions
 import h2.settings
 import pytest
-from authcontract_conformance.driver._http2 import UNTOUCHED, Fields, Http2Pool
+from authcontract_conformance.driver._http2 import UNTOUCHED, Fields
+from authcontract_conformance.driver._http2_pool import Http2Pool
 from authcontract_conformance.driver._wire import Answer, Gate, Origin
 from authcontract_conformance.exchange._exchange import Delivery
 from authcontract_conformance.reference._certificate import Certificate, make_certificate

@@ -13,7 +13,8 @@ import h2.connection
 import h2.errors
 import h2.events
 import pytest
-from authcontract_conformance.driver._http2 import Fields, Http2Pool
+from authcontract_conformance.driver._http2 import Fields
+from authcontract_conformance.driver._http2_pool import Http2Pool
 from authcontract_conformance.driver._wire import Answer
 from authcontract_conformance.exchange._exchange import Delivery
 from authcontract_conformance.reference import Answer as Response
