@@ -1,4 +1,4 @@
-"""What the faults of `_management` do."""
+"""What the faults of `_management` and `_rotation` do."""
 
 from __future__ import annotations
 
