@@ -14,7 +14,7 @@ from authcontract_conformance.clauses._openings import alone, canonical, narrowe
 from authcontract_conformance.exchange._exchange import HOST, Acquire, Exchange, Key, Need, Parts, Probe
 from authcontract_conformance.oracle._verdict import PASSED, Basis, Level, warn
 from authcontract_conformance.world._needs import describe
-from authcontract_conformance.world._patterns import Attempt, bypasses, equivalent, reading_operation
+from authcontract_conformance.world._patterns import Attempt, bypasses, equivalent, gained, reading_operation
 from authcontract_conformance.world._world import Item, World
 
 #: A host that is nobody's (RFC 2606).
@@ -126,7 +126,7 @@ def _host_refused(world: World) -> Steps:
     kinds = [kind for kind in _hosts(world) if kind[0] in ("no Host", "two Hosts", "a Host with a public path")]
     for label, hosts in kinds:
         exchange: Exchange = yield _hosted(world, operation, key, label, hosts, item)
-        if exchange.succeeded:
+        if gained(exchange, item, control) is not None:
             served.append(exchange)
     if served:
         names = ", ".join(exchange.probe.label for exchange in served)
