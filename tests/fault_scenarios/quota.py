@@ -66,6 +66,6 @@ SHOWN: Shown = {
     "altered-key-charges-owner": (almost_the_key, 1, 6),
     "remaining-never-shrinks": (taken_by(), 1, 0),
     "another-limit-advertised": (lambda c: headers(used_up(c)[0])["x-ratelimit-limit"], "12", "24"),
-    "quota-fields-without-quotes": (lambda c: '"' in headers(used_up(c)[0])["ratelimit"], True, False),
+    "quota-fields-in-words": (lambda c: ";r=" in headers(used_up(c)[0])["ratelimit"], True, False),
     "quota-refusal-stored": (lambda c: "public" in headers(used_up(c)[0])["cache-control"], False, True),
 }

@@ -36,7 +36,6 @@ from authcontract_conformance.world._management import operation_for, rotate
 from authcontract_conformance.world._quota import (
     Choice,
     Spent,
-    alike,
     chosen,
     counted,
     exhausted,
@@ -44,11 +43,14 @@ from authcontract_conformance.world._quota import (
     rule,
     sandwich,
     settled,
+    together,
 )
 from authcontract_conformance.world._world import Asking, World
 
 #: An address that is nobody's (RFC 5737), and one of the new kind that holds an old one (RFC 4291 section 2.5.5.2).
 ADDRESSES = ("203.0.113.7", "::ffff:203.0.113.8")
+#: Operations of one method that are tried with a key that is used up.
+OTHERS = 6
 #: Header lines by which proxies tell whom they speak for.
 FORWARDING = (
     "X-Forwarded-For",
@@ -275,13 +277,11 @@ def _evasions(world: World) -> Iterable[Case]:
 def _around(limit: RateLimit, way: Way | None, world: World) -> Steps:
     """Try to get in with a key that is used up; between two refusals nothing may be admitted."""
     choice = chosen(world, limit)
-    if way is None:
-        others = [operation for operation in (yield from alike(world, choice)) if operation is not choice.operation]
     spent = yield from exhausted(world, choice)
     if way is None:
-        tried = [world.request(operation, spent.key) for operation in others]
+        tried = [world.request(operation, spent.key) for operation in _others(world, choice)]
     else:
-        tried = [probe for probe in way.probes(world, spent) if _costs(world, limit, choice, probe)]
+        tried = [probe for probe in way.probes(world, spent) if _costs(world, limit, probe)]
     if not tried:
         return skipped("there is no such request that this limit counts")
     name = way.name if way is not None else "other operations"
@@ -313,7 +313,14 @@ def _keyless(probe: Probe) -> Probe:
     return replace(probe, headers=lines, target=target, connection=None, label="the same without a key")
 
 
-def _costs(world: World, limit: RateLimit, choice: Choice, probe: Probe) -> bool:
+def _others(world: World, choice: Choice) -> list[Operation]:
+    """Return some of the operations that take from the same allowance, of every method."""
+    found = together(world, choice)
+    by_method = [[each for each in found if each.method == method] for method in ("POST", "GET")]
+    return [operation for operations in by_method for operation in operations[:OTHERS]]
+
+
+def _costs(world: World, limit: RateLimit, probe: Probe) -> bool:
     """Tell whether the limit counts a request under every answer to a silence.
 
     A spelling that leads to no operation is refused for that, and one that is served is served as the operation.
@@ -329,7 +336,6 @@ def _costs(world: World, limit: RateLimit, choice: Choice, probe: Probe) -> bool
         charges = contract.charges(reading, record, world.now())
         return any(charge.limit == limit.name and charge.cost > 0 for charge in charges)
 
-    del choice
     return counts(world.contract) and not world.settings.oracle.accepted(counts)
 
 

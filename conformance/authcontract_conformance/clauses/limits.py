@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 
-from authcontract_policy import Operation, RateLimit
+from authcontract_policy import RateLimit
 
 from authcontract_conformance.clauses._clause import Case, Clause, Steps
-from authcontract_conformance.exchange._exchange import Acquire, Advance, Burst, Exchange, Key, Probe, Wait
-from authcontract_conformance.oracle._bounds import at_most, at_most_from_idle, pause_between
+from authcontract_conformance.exchange._exchange import Acquire, Advance, Exchange, Key, Wait
+from authcontract_conformance.oracle._bounds import at_most, pause_between
 from authcontract_conformance.oracle._verdict import (
     PASSED,
     Basis,
@@ -25,13 +25,11 @@ from authcontract_conformance.oracle._verdict import (
     unspecified,
 )
 from authcontract_conformance.world._quota import (
-    CONNECTIONS,
     LARGEST,
     RESOLUTION,
     TOO_MANY,
     Choice,
     Spent,
-    alike,
     chosen,
     counted,
     counting,
@@ -48,8 +46,6 @@ from authcontract_conformance.world._world import Asking, World
 LATER, APART = 3, 0.51
 #: A paced run lasts so many windows; where time runs by itself, it must not take longer than this many seconds.
 PACED, PATIENCE = 1.2, 90.0
-#: Requests that are completed at one moment, and how often (clauses 4.6).
-RACING, RACES = 14, 2
 
 
 def _cases(steps: Callable[[RateLimit, World], Steps], world: World) -> Iterable[Case]:
@@ -66,8 +62,10 @@ def _upper(limit: RateLimit, world: World) -> Steps:
         return (yield from _two_phases(world, choice))
     first = yield from observed(world, choice)
     judged = _judge_burst(world, choice, [first])
-    if judged.word is Word.FAIL or choice.limit.algorithm == "token_bucket" or choice.rate < 2:  # noqa: PLR2004  half a window of one
+    if judged.word is Word.FAIL or choice.rate < 2:  # noqa: PLR2004  half a window of one
         return judged
+    if choice.limit.algorithm == "token_bucket":
+        return (yield from _refill(world, choice, first, judged))
     return (yield from _over_time(world, choice, first, judged))
 
 
@@ -89,7 +87,7 @@ def _judge_burst(world: World, choice: Choice, bursts: list[Spent]) -> Judgement
     """Judge the smaller of bursts half a window apart; with a clock that stands still there is one."""
     fewest = min(bursts, key=lambda burst: burst.admitted)
     elapsed = 0.0 if world.settings.frozen else max(burst.seconds for burst in bursts) + RESOLUTION
-    highest = _from_idle(choice, elapsed)
+    highest = choice.most_from_idle(elapsed)
     if fewest.admitted > highest:
         evidence = Evidence(
             expected=f"at most {highest} of a burst admitted ({choice.capacity} in {choice.window} s)",
@@ -99,10 +97,6 @@ def _judge_burst(world: World, choice: Choice, bursts: list[Spent]) -> Judgement
         )
         return fail(evidence, "more is admitted than any fair way of counting would")
     return Judgement(word=Word.PASS, reason=f"would catch {highest + 1} or more at once")
-
-
-def _from_idle(choice: Choice, elapsed: float) -> int:
-    return at_most_from_idle(choice.charge.amount, choice.window, elapsed, choice.charge.burst) // choice.charge.cost
 
 
 def _over_time(world: World, choice: Choice, first: Spent, judged: Judgement) -> Steps:
@@ -127,6 +121,25 @@ def _over_time(world: World, choice: Choice, first: Spent, judged: Judgement) ->
         rule=rule(world, choice.limit),
     )
     return fail(evidence, "over time more is admitted than any fair way of counting would")
+
+
+def _refill(world: World, choice: Choice, first: Spent, judged: Judgement) -> Steps:
+    """Let half of a bucket flow back, and see that no more than that is there."""
+    charge = choice.charge
+    spent = first if first.at == world.now() else (yield from spend(world, choice, choice.capacity))
+    seconds = choice.window * charge.burst / charge.amount / 2
+    yield Advance(seconds=seconds)
+    more = yield from spend(world, choice, choice.capacity, spent.key)
+    total, highest = spent.admitted + more.admitted, choice.most_from_idle(seconds)
+    if total <= highest:
+        return judged
+    evidence = Evidence(
+        expected=f"at most {highest} admitted in {seconds:g} s, {choice.capacity} of them at once",
+        got=f"{total} admitted",
+        exchange=more.last,
+        rule=rule(world, choice.limit),
+    )
+    return fail(evidence, "the bucket refills faster than documented")
 
 
 # --- RATE-2 --------------------------------------------------------------------------------------------------------
@@ -202,60 +215,6 @@ def _refills(world: World, choice: Choice, admitted: int) -> Asking[bool]:
     yield Advance(seconds=choice.window / 2)
     exchange: Exchange = yield counting(world.request(choice.operation, spent.key, label="half a window later"))
     return exchange.status != TOO_MANY
-
-
-# --- RATE-10 -------------------------------------------------------------------------------------------------------
-
-
-def _race(limit: RateLimit, world: World) -> Steps:
-    choice = chosen(world, limit)
-    operation = yield from _racing(world, choice)
-    fewest: Spent | None = None
-    elapsed = 0.0
-    for attempt in range(RACES):
-        if attempt and not world.settings.frozen:
-            yield Wait(seconds=choice.window / 2)
-        spent = yield from _last_one(world, choice, operation)
-        if not world.settings.frozen and spent.seconds >= choice.window / 2 - RESOLUTION:
-            return inconclusive(f"the race took {spent.seconds:.1f} s of a window of {choice.window} s")
-        elapsed = max(elapsed, 0.0 if world.settings.frozen else spent.seconds + RESOLUTION)
-        fewest = spent if fewest is None or spent.admitted < fewest.admitted else fewest
-        if world.settings.frozen and spent.admitted > _from_idle(choice, 0.0):
-            fewest = spent
-            break
-    assert fewest is not None  # noqa: S101  there is at least one race
-    highest = _from_idle(choice, elapsed)
-    if fewest.admitted <= highest:
-        return Judgement(word=Word.PASS, reason=f"{RACING} requests for the last one, {RACES} times")
-    evidence = Evidence(
-        expected=f"at most {highest} admitted, however many come at one moment",
-        got=f"{fewest.admitted} admitted",
-        exchange=fewest.last,
-        rule=rule(world, limit),
-    )
-    return fail(evidence, "requests at one moment all passed the check before one of them was counted")
-
-
-def _racing(world: World, choice: Choice) -> Asking[Operation]:
-    """Return an operation with a body if there is one: a limit may be looked up before the body, and counted after."""
-    operations = yield from alike(world, choice)
-    return next((operation for operation in operations if operation.method == "POST"), choice.operation)
-
-
-def _last_one(world: World, choice: Choice, operation: Operation) -> Asking[Spent]:
-    """Leave one request of a fresh key, then complete many for it at one moment."""
-    key: Key = yield Acquire(choice.need)
-    at = world.now()
-    before: tuple[Exchange, ...] = yield Burst(
-        tuple(_once(world, choice.operation, key, f"{index % CONNECTIONS}") for index in range(choice.capacity - 1))
-    )
-    racing = tuple(_once(world, operation, key, f"race {index}") for index in range(RACING))
-    together: tuple[Exchange, ...] = yield Burst(racing, connections=RACING, together=True)
-    return Spent(choice=choice, key=key, case=world.case, at=at, exchanges=settled((*before, *together)))
-
-
-def _once(world: World, operation: Operation, key: Key, connection: str) -> Probe:
-    return counting(world.request(operation, key, label="for the last request"), connection)
 
 
 # --- RATE-15 -------------------------------------------------------------------------------------------------------
@@ -361,24 +320,6 @@ CLAUSES = (
         alone=True,
         inapplicable=no_limits,
         cases=partial(_cases, _exact),
-    ),
-    Clause(
-        id="RATE-10",
-        level=Level.MUST,
-        basis=Basis.CONTRACT,
-        sources=("OWASP API4:2023", "OWASP ASVS 15.4.2"),
-        promise="Requests that arrive at one moment get no more between them than there is left.",
-        why="Who looks first and counts later lets everybody through who comes in between, and an attacker makes many "
-        "come at once.",
-        how="A fresh key is used up but for one request. Then many more are sent on connections of their own, all but "
-        "their last byte, and the last bytes together; twice. More admitted in all than the limit fails. A pass is "
-        "evidence and no proof, since a race can hide.",
-        fix="Take from the count and check it in one atomic step, once the whole request is there.",
-        precedents=("CVE-2024-4629 (Keycloak: many logins at once passed the check of failed ones)",),
-        variants=("V-R08",),
-        alone=True,
-        inapplicable=no_limits,
-        cases=partial(_cases, _race),
     ),
     Clause(
         id="RATE-15",

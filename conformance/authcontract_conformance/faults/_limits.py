@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from authcontract_engine import Charge, Contract, Decision, MemoryLimiter, Reservation, Standing
+from authcontract_policy import Check
 
 from authcontract_conformance.reference import Answer, Call, Outcome, Seams, Server
 
@@ -191,6 +192,27 @@ def _too_early(standing: Standing) -> Standing:
     return standing if standing.admitted else replace(standing, retry_after=standing.retry_after / 2, reset_in=1)
 
 
+def _waits(contract: Contract) -> str | None:
+    """Half of a second or two is rounded up to the same number."""
+    waits = [
+        limit
+        for limit in contract.policy.rate_limits.values()
+        if limit.requests is not None
+        and (
+            limit.algorithm != "token_bucket"
+            or (limit.window or 1) > 2 * max(a for a in limit.requests.values() if isinstance(a, int))
+        )
+    ]
+    return None if waits else "a request is free again after a second"
+
+
+def _charges_refusals(contract: Contract) -> str | None:
+    order = [check for check, _ in contract.checks]
+    first = order.index(Check.LIMIT)
+    later = any(order.index(check) > first for check in (Check.PATH, Check.METHOD, Check.SCOPE))
+    return None if later else "such requests are refused before they are counted"
+
+
 def _no_retry_after(seams: Seams) -> Seams:
     def change(_server: Server, _call: Call, _decision: Decision, answer: Answer) -> Answer:
         return without(answer, "Retry-After") if answer.status == _TOO_MANY else answer
@@ -290,6 +312,7 @@ FAULTS: Final = (
         family=Family.IMPLEMENTATION,
         clauses=("RATE-12",),
         plant=_refusals_for_nothing,
+        meaningful=_charges_refusals,
     ),
     Fault(
         name="retry-after-too-early",
@@ -297,6 +320,7 @@ FAULTS: Final = (
         family=Family.IMPLEMENTATION,
         clauses=("RATE-7",),
         plant=_saying(_too_early),
+        meaningful=_waits,
     ),
     Fault(
         name="no-retry-after",

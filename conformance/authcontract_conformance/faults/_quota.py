@@ -71,6 +71,12 @@ def _written(server: Server, call: Call) -> str | None:
     return odd[0][: len(scheme)].decode("latin-1") if odd else None
 
 
+def _has_scheme(contract: Contract) -> str | None:
+    ways = contract.policy.keys.sent_as
+    scheme = any(way.carrier == "header" and not way.template.startswith("<key>") for way in ways[:1])
+    return None if scheme else "keys are sent without a scheme"
+
+
 def _merging_slashes(seams: Seams) -> Seams:
     """Route a path as if it had no empty segments, and count it as it was written."""
 
@@ -154,18 +160,21 @@ def _never_less(standing: Standing) -> Standing:
     return replace(standing, remaining=standing.amount, used=0) if standing.admitted else standing
 
 
-def _without_quotes(answer: Answer) -> Answer:
-    """Write the name of a limit as it is, without the quotes that Structured Fields want."""
-    fields = tuple(
-        (name, value.replace('"', "") if name.lower().startswith("ratelimit") else value)
-        for name, value in answer.headers
-    )
-    return replace(answer, headers=fields)
+def _in_words(answer: Answer) -> Answer:
+    """Write out what the parameters of the rate-limit fields stand for."""
+    words = ((";q=", ";limit="), (";r=", ";remaining="))
+    fields = []
+    for name, text in answer.headers:
+        value = text
+        for letter, word in words if name.lower().startswith("ratelimit") else ():
+            value = value.replace(letter, word)
+        fields.append((name, value))
+    return replace(answer, headers=tuple(fields))
 
 
-def _quoted(contract: Contract) -> str | None:
+def _by_letters(contract: Contract) -> str | None:
     headers = [text for limit in contract.policy.rate_limits.values() for text in limit.headers.values()]
-    return None if any('"' in text for text in headers) else "the contract promises no such fields"
+    return None if any(";r=" in text or ";q=" in text for text in headers) else "the contract promises no such fields"
 
 
 def _says(placeholder: str) -> Callable[[Contract], str | None]:
@@ -216,6 +225,7 @@ FAULTS: Final = (
         family=Family.LIBRARY,
         clauses=("RATE-9",),
         plant=_also_by(_written),
+        meaningful=_has_scheme,
     ),
     Fault(
         name="quota-bypass-header",
@@ -235,7 +245,7 @@ FAULTS: Final = (
         name="posts-not-counted",
         sentence="The limit hangs on what reads, and what creates is not counted",
         family=Family.IMPLEMENTATION,
-        clauses=("RATE-1", "RATE-9"),
+        clauses=("RATE-9",),
         plant=_except(lambda call: call.request.method == b"POST"),
     ),
     Fault(
@@ -278,12 +288,12 @@ FAULTS: Final = (
         meaningful=_says("<limit>"),
     ),
     Fault(
-        name="quota-fields-without-quotes",
-        sentence="The names in the rate-limit fields have no quotes, so that no parser reads them",
+        name="quota-fields-in-words",
+        sentence="The rate-limit fields write parameters out in words, where parsers look for letters",
         family=Family.IMPLEMENTATION,
         clauses=("RATE-6",),
-        plant=lambda seams: answering(seams, lambda _server, _call, _decision, answer: _without_quotes(answer)),
-        meaningful=_quoted,
+        plant=lambda seams: answering(seams, lambda _server, _call, _decision, answer: _in_words(answer)),
+        meaningful=_by_letters,
     ),
     Fault(
         name="quota-refusal-stored",

@@ -11,7 +11,7 @@ from authcontract_engine import Charge, KeyRecord, Rule
 from authcontract_policy import Operation, RateLimit
 
 from authcontract_conformance.exchange._exchange import Acquire, Burst, Exchange, Key, Need, Probe, Purpose
-from authcontract_conformance.oracle._bounds import let_in_when_spent
+from authcontract_conformance.oracle._bounds import at_most_from_idle, let_in_when_spent
 from authcontract_conformance.oracle._oracle import describe_exchange
 from authcontract_conformance.oracle._quota_fields import Said, promised
 from authcontract_conformance.oracle._verdict import inconclusive, skipped
@@ -23,6 +23,8 @@ TOO_MANY = 429
 #: Larger amounts cost more requests than a run should; the headers speak of those (clauses 4.10).
 LARGEST = 300
 CONNECTIONS = 8
+#: Operations of one sort that are tried before it is taken that none of them will do.
+TRIED = 4
 #: Resolution of a limiter's clock, where the target's time runs by itself (clauses 4.1).
 RESOLUTION = 1.0
 #: Seconds that must be left of a window, where time runs, to show something on a key that is used up.
@@ -52,6 +54,14 @@ class Choice:
     def window(self) -> int:
         """Return the window in seconds; limits of requests always have one."""
         return self.limit.window or 1
+
+    def units_from_idle(self, seconds: float) -> int:
+        """Return how many units two bursts half a window apart, each within so many seconds, both get at most."""
+        return at_most_from_idle(self.charge.amount, self.window, seconds, self.charge.burst)
+
+    def most_from_idle(self, seconds: float) -> int:
+        """Return the same in requests."""
+        return self.units_from_idle(seconds) // self.charge.cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,23 +201,48 @@ def alike(world: World, choice: Choice) -> Asking[tuple[Operation, ...]]:
 
 def _alike(world: World, choice: Choice) -> Asking[tuple[Operation, ...]]:
     """Try each once with another key; what makes something is used only where all is made for the run."""
-    if {"operation", "object"} & set(choice.limit.per):
-        return (choice.operation,)
-    managed_by = world.policy.keys.managed_by
     found = [choice.operation]
-    for operation in protected(world):
-        reads = operation.method == "GET"
-        makes = operation.method == "POST" and world.settings.disposable
-        if operation is choice.operation or world.resources.steps(operation) or not (reads or makes):
-            continue
-        if managed_by is not None and operation.id in (managed_by.create, managed_by.rotate, managed_by.revoke):
-            continue
+    for operation in together(world, choice):
         same = set(price(world, operation, choice.need)) == set(price(world, choice.operation, choice.need))
-        if same and world.access.permits(operation, choice.need) and len(found) < choice.capacity:
-            other: Key = yield Acquire(replace(choice.need, own=False))
-            served: Exchange = yield world.request(operation, other, purpose=Purpose.FIXTURE)
-            found += [operation] if served.succeeded else []
+        if same and len(found) < choice.capacity and (yield from _served(world, choice, operation)):
+            found.append(operation)
     return tuple(found)
+
+
+def _served(world: World, choice: Choice, operation: Operation) -> Asking[bool]:
+    other: Key = yield Acquire(replace(choice.need, own=False))
+    served: Exchange = yield world.request(operation, other, purpose=Purpose.FIXTURE)
+    return served.succeeded
+
+
+def together(world: World, choice: Choice) -> tuple[Operation, ...]:
+    """Return the other operations that take from the same allowance, at whatever price, and can simply be called."""
+    if {"operation", "object"} & set(choice.limit.per):
+        return ()
+    managed_by = world.policy.keys.managed_by
+    managing = () if managed_by is None else (managed_by.create, managed_by.rotate, managed_by.revoke)
+    return tuple(
+        operation
+        for operation in protected(world)
+        if operation is not choice.operation
+        and operation.id not in managing
+        and (operation.method == "GET" or (operation.method == "POST" and world.settings.disposable))
+        and not world.resources.steps(operation)
+        and world.access.permits(operation, choice.need)
+        and first_to_refuse(world, choice.limit, operation, choice.need) is not None
+    )
+
+
+def with_body(world: World, choice: Choice) -> Asking[Operation | None]:
+    """Return an operation with a body that takes from the same allowance and is served, if there is one."""
+
+    def find() -> Asking[Operation | None]:
+        for operation in [each for each in together(world, choice) if each.method == "POST"][:TRIED]:
+            if (yield from _served(world, choice, operation)):
+                return operation
+        return None
+
+    return (yield from remembered(world, choice.limit, "operation with a body", find))
 
 
 # --- using it up ---------------------------------------------------------------------------------------------------

@@ -95,6 +95,7 @@ def test_the_family_costs_a_bounded_number_of_requests() -> None:
         ("no-limit", "RATE-1"),
         ("twice-the-limit", "RATE-1"),
         ("posts-not-counted", "RATE-1"),
+        ("posts-not-counted", "RATE-9"),
         ("half-the-rate", "RATE-2"),
         ("limit-before-body", "RATE-10"),
         ("counted-by-forwarded-address", "RATE-9"),
