@@ -45,10 +45,6 @@ def last_four(caller: Caller) -> int:
     return _used(caller, caller.key("read").secret[-4:])
 
 
-def by_id(caller: Caller) -> int:
-    return _used(caller, caller.key("read").id)
-
-
 def listed_state(caller: Caller) -> Any:
     admin, key = caller.key(), caller.key("read")
     caller.status("DELETE", f"/keys/{key.id}", admin)
@@ -125,7 +121,6 @@ SHOWN: Shown = {
     "readers-create-keys": (reader_creates, 403, 201),
     "keys-of-everybody-listed": (stranger_lists, 1, 2),
     "last-four-work-as-key": (last_four, 401, 200),
-    "id-works-as-key": (by_id, 401, 200),
     "revoked-key-listed-as-active": (listed_state, "revoked", "active"),
     "old-key-rotated-ends-new": (rotated_again, (409, 200), (409, 401)),
     "old-key-for-ever": (new_revoked(DAY), 401, 200),

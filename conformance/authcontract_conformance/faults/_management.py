@@ -112,11 +112,6 @@ def _last_four(seams: Seams) -> Seams:
     return lenient(seams, lambda server, key: correct(server, key) if len(key) == len(b"last") else None)
 
 
-def _id_for_key(seams: Seams) -> Seams:
-    seams, secrets = remembering(seams)
-    return lenient(seams, lambda _server, key: secrets.get(key.decode("latin-1")))
-
-
 def _always_active(seams: Seams) -> Seams:
     def change(server: Server, call: Call, _decision: Decision, answer: Answer) -> Answer:
         return rewritten(answer, _said_active) if lists_keys(server, call) else answer
@@ -266,14 +261,6 @@ FAULTS: Final[tuple[Fault, ...]] = (
         family=Family.IMPLEMENTATION,
         clauses=("LIFE-2",),
         plant=_last_four,
-        meaningful=unmanaged,
-    ),
-    Fault(
-        name="id-works-as-key",
-        sentence="A key's id opens what the key opens",
-        family=Family.IMPLEMENTATION,
-        clauses=("LIFE-2",),
-        plant=_id_for_key,
         meaningful=unmanaged,
     ),
     Fault(
