@@ -24,7 +24,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
     return {
         "target": plan.target,
         "requests": plan.requests,
-        "exact": plan.exact,
+        "complete": plan.complete,
         "waiting": plan.waiting,
         "seconds": plan.seconds,
         "clauses": [
@@ -33,7 +33,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
                 "cases": clause.cases,
                 "requests": clause.total,
                 "by_purpose": {purpose.value: number for purpose, number in clause.requests.items()},
-                "exact": clause.exact,
+                "complete": clause.complete,
                 "reason": clause.reason,
             }
             for clause in plan.clauses
@@ -65,14 +65,16 @@ def as_text(plan: Plan, policy: str) -> RenderableType:
         Padding(_clauses(sending), (1, 0, 0, 0)),
         _silent(plan.clauses),
         Padding(_keys(plan), (1, 0)),
-        Text(in_one_sentence(plan.requests, plan.waiting, plan.seconds, exact=plan.exact)),
+        Text(in_one_sentence(plan.requests, plan.waiting, plan.seconds)),
     )
 
 
-def in_one_sentence(requests: int, waiting: float, seconds: float, *, exact: bool = False) -> str:
-    """Return how many requests a run sends and how long that takes; made up from a sample it is `about`."""
-    number = f"{requests:,} request{'' if requests == 1 else 's'}"
-    said = number if exact else f"About {number}"
+def in_one_sentence(requests: int, waiting: float, seconds: float) -> str:
+    """Return about how many requests a run sends and how long that takes.
+
+    Cases that run side by side share some requests, so that even a plan of every case is right to a few only.
+    """
+    said = f"About {requests:,} request{'' if requests == 1 else 's'}"
     if waiting:
         return f"{said}; the contract's limits and the life of its keys make that take at least {duration(waiting)}."
     return f"{said} in about {duration(seconds)}."
@@ -92,7 +94,7 @@ def _clauses(clauses: Iterable[ClausePlan]) -> RenderableType:
         table.add_column(justify="right")
     table.add_row("clause", "cases", "requests", *(f"{purpose.value}s" for purpose in Purpose), style="dim")
     for clause in clauses:
-        about = "" if clause.exact else "~"
+        about = "" if clause.complete else "~"
         table.add_row(
             clause.clause,
             str(clause.cases or ""),

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from hashlib import sha256
 from typing import Literal
 from urllib.parse import urlsplit
 
-from authcontract_engine import Charge, Contract, KeyRecord, Reservation
+import authcontract_engine as engine
+from authcontract_engine import Charge, KeyRecord, Reservation
 from authcontract_policy import Loaded
 
-from authcontract_conformance.driver._http2 import Http2Pool
+from authcontract_conformance.driver._http2_pool import Http2Pool
 from authcontract_conformance.driver._keys import Declared, DeclaredKeys, Issued
 from authcontract_conformance.driver._wire import Answer, Gate, Origin, Pool
 from authcontract_conformance.exchange._exchange import Delivery, Need
 from authcontract_conformance.reference import CORRECT, Call, Message, Server
+from authcontract_conformance.reference._clock import Clock
 from authcontract_conformance.reference._http import Head, read_head
 from authcontract_conformance.run._connection import Connected, offers
+from authcontract_conformance.run._run import at
 from authcontract_conformance.run._target import Target
 
 #: Told of each request that limits are asked about: what it takes of them.
@@ -34,33 +36,41 @@ class DryTarget:
     """
 
     def __init__(self, loaded: Loaded, target: Target | None, charged: Charged = lambda _: None) -> None:
+        assert loaded.policy is not None  # noqa: S101  the caller checked it
+        assert loaded.specification is not None  # noqa: S101  likewise
         self._target = target
         self._charged = charged
-        self._server: Server | None = None
-        self.clock = _Clock(self, movable=target is None)
-        self.loaded = loaded
+        self._urls = _urls(loaded) if target is None else target.urls
+        contract = engine.compile(at(loaded.policy, self._urls), loaded.specification, loaded.resolution)
+        self.server = Server(contract, seams=replace(CORRECT, limit=self._limit))
+        self.server.clock.freeze()
+        self.clock = _Clock(self.server.clock, movable=target is None)
+        self._keys = () if target is None else tuple(self._issued(declared) for declared in target.keys)
+        self._offers = frozenset[str]() if target is None else offers(loaded, target)
 
-    def serve(self, contract: Contract) -> None:
-        """Serve the contract as the run has it, from now on."""
-        server = Server(contract, seams=replace(CORRECT, limit=self._limit))
-        server.clock.freeze()
-        for declared in self._target.keys if self._target is not None else ():
-            server.keyring.records.put(_record(declared))
-        self._server = server
+    def _issued(self, declared: Declared) -> Declared:
+        """Return a key like a declared one, with a secret of its own: the real one is for the target alone."""
+        record, keyring, now = declared.record, self.server.keyring, self.server.clock.now()
+        issued, secret = keyring.issue(
+            organisation=record.organisation or "A",
+            environment=record.environment,
+            kind=record.kind,
+            scopes=record.scopes,
+            plan=record.plan,
+            now=now,
+        )
+        if declared.state != "active":
+            issued = replace(issued, revoked_at=record.revoked_at, expires_at=record.expires_at)
+            keyring.records.put(issued)
+        return replace(declared, record=issued, secret=secret.encode())
 
     def _limit(self, server: Server, call: Call, charges: tuple[Charge, ...]) -> Reservation:
         self._charged(charges)
         return CORRECT.limit(server, call, charges)
 
-    @property
-    def server(self) -> Server:
-        """Return the server; it is there once a contract is served."""
-        assert self._server is not None  # noqa: S101  `serve` comes first
-        return self._server
-
     def connected(self) -> Connected:
         """Return the target as a run knows it."""
-        urls = _urls(self.loaded) if self._target is None else self._target.urls
+        urls = self._urls
         plaintext = urls if self._target is None else self._target.plaintext
         places = {("tls", name): url for name, url in urls.items()} | {
             ("plain", name): url for name, url in plaintext.items()
@@ -83,9 +93,9 @@ class DryTarget:
         return Connected(
             name=self._target.name,
             pools=pools,
-            source=DeclaredKeys(self._target.keys),
+            source=DeclaredKeys(self._keys),
             clock=self.clock,
-            capabilities=offers(self.loaded, self._target),
+            capabilities=self._offers,
             urls=urls,
             exclude=self._target.exclude,
             untested=self._target.untested,
@@ -100,10 +110,6 @@ def _urls(loaded: Loaded) -> Mapping[str | None, str]:
     return {None: url.value or ""} if url.dimension is None else {name: row.value or "" for name, row in url.rows}
 
 
-def _record(declared: Declared) -> KeyRecord:
-    return replace(declared.record, digest=sha256(declared.secret).hexdigest())
-
-
 def _origin(url: str) -> Origin:
     """Return a place whose name goes into the request; nothing is ever connected to."""
     parts = urlsplit(url)
@@ -115,20 +121,20 @@ class _Clock:
 
     frozen = True
 
-    def __init__(self, target: DryTarget, *, movable: bool) -> None:
-        self._target = target
+    def __init__(self, clock: Clock, *, movable: bool) -> None:
+        self._clock = clock
         #: A target whose clock cannot be moved is waited for; here that takes no time, but is no `Advance` either.
         self.movable = movable
         self.passed = 0.0
 
     def now(self) -> float:
         """Return the server's time."""
-        return self._target.server.clock.now()
+        return self._clock.now()
 
     async def advance(self, seconds: float) -> None:
         """Let time pass."""
         self.passed += seconds
-        self._target.server.clock.advance(seconds)
+        self._clock.advance(seconds)
 
 
 class _Keys:

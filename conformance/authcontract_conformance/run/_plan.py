@@ -52,7 +52,7 @@ class ClausePlan:
     #: Why it would send nothing, if so.
     reason: str = ""
     #: False: some of its cases stand for the others, or it generates.
-    exact: bool = True
+    complete: bool = True
 
     @property
     def total(self) -> int:
@@ -92,9 +92,9 @@ class Plan:
         return sum(clause.total for clause in self.clauses)
 
     @property
-    def exact(self) -> bool:
+    def complete(self) -> bool:
         """Tell whether every case was tried."""
-        return all(clause.exact for clause in self.clauses)
+        return all(clause.complete for clause in self.clauses)
 
 
 def plan(loaded: Loaded, target: Target | None, options: Options, *, within: float | None = None) -> Plan:
@@ -134,7 +134,6 @@ class _Survey:
         # A silence that is excused changes no request, and its other answers need not be compiled.
         dry = replace(options, confirmed=True)
         self._run = Run(loaded, self._dry.connected(), dry, self._hear)
-        self._dry.serve(self._run.contract)
         self._declared = target is not None
         self._pauses = 0.0
         self._windows: dict[tuple[str, tuple[str, ...]], Charge] = {}
@@ -290,7 +289,7 @@ def _planned(tried: _Tried, usual: float) -> ClausePlan:
         cases=len(tried.cases) + tried.properties,
         requests={purpose: number for purpose, number in purposes.items() if number},
         reason=tried.reason,
-        exact=tried.whole and tried.tried == len(tried.cases) and not tried.properties,
+        complete=tried.whole and tried.tried == len(tried.cases) and not tried.properties,
     )
 
 
