@@ -79,7 +79,7 @@ SHOWN: Shown = {
     "space-at-end-unguarded": (nobody("/v1/orders/<order>%20"), *OPENED),
     "path-parameters-unguarded": (nobody("/v1/orders;x=1/<order>"), *OPENED),
     "format-suffix-unguarded": (nobody("/v1/orders/<order>.json"), *OPENED),
-    "style-sheets-unguarded": (nobody("/v1/orders/<order>/x.css"), *OPENED),
+    "style-sheets-unguarded": (nobody("/v1/orders/<order>.css"), *OPENED),
     "open-by-query": (nobody("/v1/orders/<order>?x=/health"), *OPENED),
     "original-url-trusted": (nobody("/", "X-Original-URL: /v1/orders/<order>"), *OPENED),
     "forwarded-prefix-trusted": (nobody("/<order>", "X-Forwarded-Prefix: /v1/orders"), *OPENED),

@@ -16,9 +16,9 @@ from ._fault import Family, Fault
 from ._readings import Reread, at_host, by_path, by_segments, by_target, hosts, in_http_1, two_readings
 from ._tools import WRITING, Onward, may_write, passing, values
 
-_STATIC: Final = re.compile(rb"[/;]?[^/;]*\.(css|js|png)$")
+_STATIC: Final = re.compile(rb"\.(css|js|png)$")
 _SUFFIX: Final = re.compile(rb"\.(json|html|xml)$")
-_PARAMETER: Final = re.compile(rb";[^/]*")
+_PARAMETER: Final = re.compile(rb";[^/.]*")
 #: A slash in more bytes than UTF-8 allows (RFC 3629 section 10).
 _OVERLONG: Final = re.compile(rb"%(c0%af|e0%80%af)", re.IGNORECASE)
 #: What a proxy's rule lets everybody see.
