@@ -15,6 +15,7 @@ Said: TypeAlias = Mapping[str, frozenset[tuple[str, object]]]
 #: Only a refusal for quota says when to come back.
 _WHEN_REFUSED: Final = "<retry_after>"
 _TOO_MANY: Final = 429
+_PLACEHOLDER: Final = "<"
 _SPACE: Final = re.compile(r"\s+")
 
 
@@ -26,6 +27,16 @@ class Promises:
         #: Silence -> headers of every response or of refusals on which its answers differ; then those of limits.
         self._usual = {s: n for s, c in answers.items() if (n := _differing([_usual(each) for each in c]))}
         self._limits = {s: n for s, c in answers.items() if (n := _differing([_of_limits(each) for each in c]))}
+        #: What headers are that hold no placeholder: by contract, names, cause and error.
+        self._fixed: dict[tuple[object, ...], Mapping[str, str | None]] = {}
+        #: The names of both for all silences, in one order.
+        self._names = tuple(sorted({name for names in self._usual.values() for name in names}))
+        self._counting = tuple(sorted({name for names in self._limits.values() for name in names}))
+
+    def looks(self, exchange: Exchange) -> tuple[object, ...]:
+        """Return what of a response's headers may matter for any silence."""
+        usual = tuple(exchange.header(name) for name in self._names)
+        return (*usual, *(exchange.header(name) is None for name in self._counting))
 
     def kept(
         self, reading: Reading, facts: Facts, decisions: Sequence[Decision], exchange: Exchange
@@ -37,7 +48,10 @@ class Promises:
             got = {name: _plain(exchange.header(name)) for name in names}
             yield (
                 silence,
-                [any(_promised(c, d, reading, facts, names) == got for d in decisions) for c in self._answers[silence]],
+                [
+                    any(self._promised(c, d, reading, facts, names) == got for d in decisions)
+                    for c in self._answers[silence]
+                ],
             )
         if not (exchange.succeeded or exchange.status == _TOO_MANY):
             return
@@ -45,6 +59,23 @@ class Promises:
             there = {name for name in names if exchange.header(name) is not None}
             promised = [_counted(c, reading, facts, names, exchange.status) for c in self._answers[silence]]
             yield silence, [found is not None and found == there for found in promised]
+
+    def _promised(
+        self, contract: Contract, decision: Decision, reading: Reading, facts: Facts, names: frozenset[str]
+    ) -> Mapping[str, str | None]:
+        """Return what these headers are under one answer, worked out once where they do not depend on the request."""
+        place = (id(contract), names, decision.cause, decision.error)
+        if (found := self._fixed.get(place)) is not None:
+            return found
+        found = _promised(contract, decision, reading, facts, names)
+        if not any(_PLACEHOLDER in text for name in names for text in _texts(contract, name)):
+            self._fixed[place] = found
+        return found
+
+
+def _texts(contract: Contract, name: str) -> Iterator[str]:
+    """Yield whatever a policy says of a header, as it is written."""
+    yield from (str(value) for _, value in _usual(contract).get(name, frozenset()))
 
 
 def _usual(contract: Contract) -> Said:

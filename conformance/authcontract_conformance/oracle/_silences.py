@@ -10,23 +10,28 @@ only once the others are settled. A silence without another answer is shown by a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from authcontract_engine import UNKNOWN, Contract, Decision, KeyRecord
-from authcontract_policy import Dimension, Secret
+from authcontract_engine import UNKNOWN, Contract, Decision, Facts, KeyRecord, Reading
+from authcontract_policy import Cause, Dimension, Secret
 
-from authcontract_conformance.exchange._exchange import Exchange
+from authcontract_conformance.exchange._exchange import Exchange, Purpose
 from authcontract_conformance.exchange._vault import Vault
-from authcontract_conformance.oracle._oracle import ANYTHING, Expectation, Oracle, conforms, decides_otherwise
+from authcontract_conformance.oracle._oracle import (
+    ANYTHING,
+    JUDGED_BY_BODY,
+    Expectation,
+    Oracle,
+    conforms,
+    decides_otherwise,
+    describe_exchange,
+)
 from authcontract_conformance.oracle._promised_headers import Promises
 
 #: 0: as assumed; n: the n-th entry of `otherwise`.
 Answer: TypeAlias = int
 AS_ASSUMED: Final[Answer] = 0
-#: Responses that look alike say the same of every silence: so many of each are looked at, the rest is only counted.
-ALIKE: Final = 2
-_OPEN: Final = replace(ANYTHING, key_state_conflict="unknown")
 
 
 @dataclass(slots=True)
@@ -82,13 +87,26 @@ class Silences:
         }
         #: Keys whose length is known.
         self._measured: set[str] = set()
+        #: Answers under which a request itself is read otherwise; the others are asked about one reading.
+        self._rereading = [
+            other
+            for contracts in self._deciding.values()
+            for other in contracts[1:]
+            if _reads(other) != _reads(oracle.contract)
+        ]
+        #: Causes whose refusals an answer words otherwise, where it changes nothing else; None: it changes more.
+        self._touched = {
+            id(other): _touched(oracle.contract, other) for found in self._deciding.values() for other in found[1:]
+        }
         self._promises = Promises(self._answers)
         self._cited = frozenset(oracle.contract.policy.silences) - frozenset(alternatives)
         self.seen: dict[str, Seen] = {}
         #: Clause -> its first request.
         self.first: dict[str, int] = {}
-        #: What a response looks like -> how many did, and what they say.
-        self._alike: dict[object, tuple[int, Says]] = {}
+        #: What a response looks like -> what it says.
+        self._alike: dict[object, Says] = {}
+        #: The same by what the contract makes of its request, so that a new label alone costs nothing.
+        self._read_alike: dict[object, Says] = {}
         #: Responses that another answer to any of these silences explains, each kind with the number of the first.
         self._either: dict[frozenset[tuple[str, frozenset[Answer]]], int] = {}
 
@@ -106,7 +124,7 @@ class Silences:
         self.first.setdefault(clause, exchange.number)
         if exchange.succeeded:
             self._measure(exchange)
-        self._learn(exchange, None, lambda: self._oracle.expect(exchange.probe, now, _OPEN))
+        self._learn(exchange, None, lambda: self._oracle.expect(exchange.probe, now, ANYTHING))
 
     def note(self, expectation: Expectation, exchange: Exchange) -> None:
         """Learn from a response of which a clause knows more: whose object the request was about, what its body was."""
@@ -143,11 +161,10 @@ class Silences:
     def _learn(self, exchange: Exchange, known: object, expect: Callable[[], Expectation]) -> None:
         if exchange.broken:
             return
-        looks = (known, *_looks(exchange, self._vault))
-        times, says = self._alike.get(looks, (0, Says()))
-        if times < ALIKE:
-            says = self._says(expect(), exchange)
-        self._alike[looks] = (times + 1, says)
+        looks = (known, *_looks(exchange, self._vault), self._promises.looks(exchange))
+        says = self._alike.get(looks)
+        if says is None:
+            says = self._alike[looks] = self._says(expect(), exchange)
         self._take_in(says, exchange)
 
     def _take_in(self, says: Says, exchange: Exchange) -> None:
@@ -173,7 +190,8 @@ class Silences:
         found: dict[str, tuple[frozenset[str], int]] = {}
         for kind, number in self._either.items():
             names = frozenset(silence for silence, _ in self._open(kind))
-            if len(names) > 1:
+            # What is known to be answered otherwise explains it without the rest.
+            if len(names) > 1 and all(AS_ASSUMED in self._left(silence) for silence in names):
                 found |= {silence: (names - {silence}, number) for silence in names if silence not in found}
         return found
 
@@ -186,12 +204,35 @@ class Silences:
 
     def _says(self, expectation: Expectation, exchange: Exchange) -> Says:
         """Return, for each silence of which the response shows something, the answers that would have it."""
-        found: dict[str, frozenset[Answer]] = {}
         reading, facts = expectation.reading, expectation.facts
         own = _conforming(exchange, expectation.decisions, self._contract)
+        readings = {id(contract): contract.read(reading.request) for contract in self._rereading}
+        meant = tuple(_meaning(self._contract, each, facts) for each in (reading, *readings.values()))
+        code = "" if exchange.succeeded or exchange.status in JUDGED_BY_BODY else describe_exchange(exchange)
+        outcome = (exchange.status, tuple(map(id, own)), code, self._promises.looks(exchange))
+        says = self._read_alike.get((meant, outcome))
+        if says is None:
+            says = self._compared(expectation, own, exchange, readings)
+            self._read_alike[meant, outcome] = says
+        return says
+
+    def _compared(
+        self, expectation: Expectation, own: list[Decision], exchange: Exchange, readings: Mapping[int, Reading]
+    ) -> Says:
+        """Hold a response against every answer to every silence."""
+        found: dict[str, frozenset[Answer]] = {}
+        reading, facts = expectation.reading, expectation.facts
+        causes = {decision.cause for decision in expectation.decisions}
         for silence, contracts in self._deciding.items():
-            others = [_conforming(exchange, c.possible(reading.request, facts), c) for c in contracts[1:]]
-            _say(found, silence, map(bool, (own, *others)))
+            agree = [bool(own)]
+            for contract in contracts[1:]:
+                touched = self._touched[id(contract)]
+                if touched is not None and touched.isdisjoint(causes):
+                    agree.append(bool(own))  # it words no refusal otherwise that is possible here
+                    continue
+                possible = contract.possible(readings.get(id(contract), reading), facts)
+                agree.append(any(conforms(exchange, decision, contract) for decision in possible))
+            _say(found, silence, agree)
         decided = _attributed(found)
         found = dict(decided.certain)
         for silence, agree in self._promises.kept(reading, facts, own, exchange):
@@ -225,17 +266,37 @@ def _looks(exchange: Exchange, vault: Vault) -> tuple[object, ...]:
     """Return what tells responses apart that may say different things of a silence."""
     probe = exchange.probe
     rights = tuple(_rights(vault, key) for key in probe.keys)
-    names = tuple(name for name, _ in exchange.headers)
-    return (
-        probe.operation,
-        probe.method,
-        probe.channel,
-        probe.environment,
-        probe.label,
-        rights,
-        exchange.status,
-        names,
-    )
+    # What is special about a request stands in its label; what only prepares or checks another one is canonical.
+    label = probe.label if probe.purpose is Purpose.PROBE else ""
+    return (probe.operation, probe.method, probe.channel, probe.environment, label, rights, exchange.status)
+
+
+def _meaning(contract: Contract, reading: Reading, facts: Facts) -> tuple[object, ...]:
+    """Return everything of a request on which any contract decides, quota aside."""
+    key, request = facts.key, reading.request
+    known: tuple[object, ...] = ()
+    if key is not None and key is not UNKNOWN:
+        presented = key.digest == reading.presented.digest
+        known = (key.kind, key.scopes, key.plan, key.environment, presented, contract.state(key, facts.now))
+    place = None if reading.place is None else id(reading.place)
+    request_says = (request.method, request.scheme, request.environment, reading.problem, reading.plaintext, place)
+    facts_say = (facts.object, facts.body, facts.key_state_conflict, facts.object_kind, facts.usage is None)
+    return (*request_says, reading.presented.state, known, *facts_say)
+
+
+def _touched(contract: Contract, other: Contract) -> frozenset[Cause] | None:
+    one, two = contract.policy, other.policy
+    rows = [{cause: row for row in policy.errors.values() for cause in row.when} for policy in (one, two)]
+    blocks = ("precedence", "scopes", "capabilities", "error_format", "rate_limits", "keys")
+    if any(getattr(one, block) != getattr(two, block) for block in blocks):
+        return None
+    return frozenset(cause for cause in Cause if rows[0].get(cause) != rows[1].get(cause))
+
+
+def _reads(contract: Contract) -> tuple[object, ...]:
+    """Return what of a policy says how keys are read from a request."""
+    keys = contract.policy.keys
+    return keys.sent_as, tuple(keys.kinds.items())
 
 
 def _rights(vault: Vault, key: str) -> tuple[object, ...]:

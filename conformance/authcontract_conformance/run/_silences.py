@@ -60,7 +60,8 @@ def ledger(contract: Contract, found: Silences, verdicts: Iterable[ClauseVerdict
     for name, (others, number) in torn.items():
         silence = contract.policy.silences[name]
         text = f"exchange {number} needs another answer to this or to {' or '.join(sorted(others))}"
-        rows[name] = _said(silence, State.NOT_SEEN, text)
+        fitting = tuple(range(1, len(silence.otherwise) + 1))
+        rows[name] = _said(silence, State.NOT_SEEN, text, otherwise=fitting)
     return tuple(rows.values())
 
 
