@@ -2,9 +2,43 @@
 
 from __future__ import annotations
 
-from fault_scenarios._scenario import DAY, Shown, issued_beside_another, life, rotated_may, shown_again
+from shop import Caller
+
+from fault_scenarios._scenario import DAY, Scenario, Shown, issued_beside_another, life, rotated_may, shown_again
+
+
+def strongest_rotated(caller: Caller) -> int:
+    """Rotate a key that may everything, and use the new one where only such keys may."""
+    admin = caller.key()
+    new = caller.json("POST", f"/keys/{caller.key().id}/rotate", admin)["secret"]
+    return caller.status("GET", "/shop", new)
+
+
+def reads_an_object(*steps: str) -> Scenario:
+    """Let a key live that reads an object over one connection, and return how that is answered in the end."""
+
+    def scenario(caller: Caller) -> int:
+        admin, key = caller.key(), caller.key("read")
+        path = f"/orders/{caller.order(admin)}"
+        for step in steps:
+            caller.status("GET", path, key)
+            match step.partition(":"):
+                case ("rotate", _, _):
+                    caller.status("POST", f"/keys/{key.id}/rotate", admin)
+                case ("revoke", _, _):
+                    caller.status("DELETE", f"/keys/{key.id}", admin)
+                case ("wait", _, seconds):
+                    caller.server.clock.advance(float(seconds))
+        return caller.status("GET", path, key)
+
+    return scenario
+
 
 SHOWN: Shown = {
+    "rotation-gives-the-least-scope": (strongest_rotated, 200, 403),
+    "expired-key-keeps-its-connection": (reads_an_object("rotate", DAY), 401, 200),
+    "old-key-keeps-its-connection": (reads_an_object("rotate", "revoke"), 401, 200),
+    "revoked-key-reads-objects-again": (reads_an_object("revoke", "wait:3600"), 401, 200),
     "new-key-late": (issued_beside_another, 200, 401),
     "key-shown-again": (shown_again, False, True),
     "other-keys-shown-again": (shown_again, False, True),

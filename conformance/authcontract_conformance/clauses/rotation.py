@@ -35,6 +35,7 @@ from authcontract_conformance.world._subject import (
     AGAIN,
     GUARD,
     ONE,
+    OTHERS,
     Subject,
     first,
     grace,
@@ -143,7 +144,9 @@ def _new_revoked(world: World) -> Steps:
 def _deadline(world: World, subject: Subject) -> Steps:
     yield Advance(seconds=grace(world, subject.key) + GUARD)
     yield from settle(world)
-    return first((yield from subject.dead("the old key after its grace, the new one revoked", refusals=AGAIN)))
+    label = "the old key after its grace, the new one revoked"
+    # On connections of their own: what is remembered for an open one is not what this is about.
+    return first((yield from subject.dead(label, refusals=AGAIN, connections=OTHERS)))
 
 
 def _deadline_later(world: World) -> Steps:

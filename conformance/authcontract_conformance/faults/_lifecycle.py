@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from authcontract_engine import KeyRecord, KeyState, Request
@@ -155,7 +156,7 @@ def _returns(seams: Seams) -> Seams:
     return altered(seams, forget)
 
 
-def _for_connection(seams: Seams) -> Seams:
+def _for_connection(seams: Seams, believed_as: Callable[[KeyRecord], KeyRecord] = lambda record: record) -> Seams:
     believed: dict[tuple[int, str], KeyRecord] = {}
     current = 0
 
@@ -170,10 +171,45 @@ def _for_connection(seams: Seams) -> Seams:
         if key is None:
             return identity
         if server.contract.state(key, now) in {KeyState.ACTIVE, KeyState.GRACE}:
-            believed[current, key.id] = key
+            believed[current, key.id] = believed_as(key)
+            return identity
         return Identity(identity.reading, believed.get((current, key.id), key))
 
     return replace(seams, transport=transport, authenticate=authenticate)
+
+
+def _on_objects(plant: Plant, when: Callable[[Server, KeyRecord, float], bool] = lambda *_: True) -> Plant:
+    """Let a defect show only where an object is read by its id, as where such requests have a handler of their own."""
+
+    def planted(seams: Seams) -> Seams:
+        wrong = plant(seams)
+
+        def authenticate(server: Server, request: Request, now: float) -> Identity:
+            identity, right = wrong.authenticate(server, request, now), seams.authenticate(server, request, now)
+            shows = request.method == b"GET" and right.reading.path_parameters and right.key is not None
+            return identity if shows and right.key is not None and when(server, right.key, now) else right
+
+        return replace(wrong, authenticate=authenticate)
+
+    return planted
+
+
+def _expired(server: Server, record: KeyRecord, now: float) -> bool:
+    return record.revoked_at is None and server.contract.state(record, now) not in {KeyState.ACTIVE, KeyState.GRACE}
+
+
+def _undated(record: KeyRecord) -> KeyRecord:
+    """Return a key without the moments at which it ends."""
+    return replace(record, rotated_at=None, expires_at=None)
+
+
+def _revoked_in_grace(_server: Server, record: KeyRecord, _now: float) -> bool:
+    return record.rotated_at is not None and record.revoked_at is not None
+
+
+def _least(server: Server, record: KeyRecord) -> frozenset[str]:
+    closure = server.contract.resolution.closure
+    return frozenset(sorted(closure, key=lambda scope: (len(closure[scope]), scope))[:1]) if closure else record.scopes
 
 
 def _reading_only(seams: Seams) -> Seams:
@@ -223,6 +259,13 @@ FAULTS: Final = (
         plant=_successor_gets(_most),
     ),
     Fault(
+        name="rotation-gives-the-least-scope",
+        sentence="The new key may only what the weakest key may, whatever the one that it replaces could",
+        family=Family.IMPLEMENTATION,
+        clauses=("LIFE-3",),
+        plant=_successor_gets(_least),
+    ),
+    Fault(
         name="no-grace",
         sentence="The old key dies when it is rotated",
         family=Family.IMPLEMENTATION,
@@ -249,6 +292,27 @@ FAULTS: Final = (
         family=Family.IMPLEMENTATION,
         clauses=("LIFE-5",),
         plant=_ends_with_old,
+    ),
+    Fault(
+        name="expired-key-keeps-its-connection",
+        sentence="Objects are read on an open connection after the grace of the key that opened it",
+        family=Family.LIBRARY,
+        clauses=("LIFE-5",),
+        plant=_on_objects(partial(_for_connection, believed_as=_undated), _expired),
+    ),
+    Fault(
+        name="old-key-keeps-its-connection",
+        sentence="Objects are read on an open connection with an old key that was revoked in its grace",
+        family=Family.LIBRARY,
+        clauses=("LIFE-6",),
+        plant=_on_objects(_for_connection, _revoked_in_grace),
+    ),
+    Fault(
+        name="revoked-key-reads-objects-again",
+        sentence="Where objects are read, revoked keys stand in a list of half an hour and live again after it",
+        family=Family.DEPLOYMENT,
+        clauses=("LIFE-7",),
+        plant=_on_objects(_returns),
     ),
     Fault(
         name="revoking-waits-for-grace",

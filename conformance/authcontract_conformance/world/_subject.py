@@ -16,7 +16,7 @@ from authcontract_conformance.world._world import Asking, Ended, Item, World
 #: So many refusals in a row, on two connections, before a dead key is believed to be dead (a cache may flap).
 REFUSALS = 20
 CONNECTIONS = ("first", "second")
-ONE = CONNECTIONS[:1]
+ONE, OTHERS = CONNECTIONS[:1], ("third", "fourth")
 #: As many are enough where the same key has been believed to be dead before.
 AGAIN = 2
 #: Seconds beside a deadline in which nothing is judged, where the clock is moved (clauses LIFE-5).
@@ -53,10 +53,16 @@ class Subject:
             self.served = exchange
         return None
 
-    def dead(self, label: str, key: Key | None = None, refusals: int = REFUSALS) -> Asking[Judgement | None]:
+    def dead(
+        self,
+        label: str,
+        key: Key | None = None,
+        refusals: int = REFUSALS,
+        connections: tuple[str, ...] = CONNECTIONS,
+    ) -> Asking[Judgement | None]:
         """Ask with the key many times on two connections; None if it opens nothing, whatever the answer is."""
         for attempt in range(refusals):
-            exchange: Exchange = yield self.probe(label, CONNECTIONS[attempt % len(CONNECTIONS)], key)
+            exchange: Exchange = yield self.probe(label, connections[attempt % len(connections)], key)
             if exchange.broken:
                 return inconclusive(broken(exchange))
             if exchange.succeeded and (self.served is None or gained(exchange, self.item, self.served)):
