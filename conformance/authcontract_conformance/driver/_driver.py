@@ -457,8 +457,9 @@ class Driver:
                 judgement = self._ending(f"{clause.id}/exchange {exchange.number}", error)
             if judgement is None:
                 continue
-            if judgement.word is Word.PASS:
-                self.judgements.setdefault(clause.id, []).append(judgement)
+            known = self.judgements.setdefault(clause.id, [])
+            if judgement.word is Word.PASS or (judgement.evidence is None and judgement in known[-1:]):
+                known.append(judgement)  # what each of thousands of responses says alike is said once
             else:
                 self.judge(clause, exchange.probe.operation or context.subject, judgement)
 
