@@ -8,6 +8,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -38,21 +39,20 @@ from authcontract_conformance.driver._launch import Announcement
 from authcontract_conformance.exchange._vault import Vault
 from authcontract_conformance.oracle._oracle import Oracle
 from authcontract_conformance.oracle._silences import Silences
-from authcontract_conformance.oracle._verdict import ClauseVerdict, RunVerdict, Word, run_verdict, skipped, worst
+from authcontract_conformance.oracle._verdict import ClauseVerdict, RunVerdict, Word, run_verdict, skipped
+from authcontract_conformance.run._adding_up import added_up
 from authcontract_conformance.run._calibration import calibration
 from authcontract_conformance.run._connection import Connected, connect
+from authcontract_conformance.run._expired import let_keys_expire
 from authcontract_conformance.run._silences import ledger, onlooker
 from authcontract_conformance.run._target import Target
 from authcontract_conformance.samples._sample import Sampler
 from authcontract_conformance.world._access import Access
-from authcontract_conformance.world._patterns import protected
 from authcontract_conformance.world._resources import Resources
 from authcontract_conformance.world._world import Ended, Settings, World
 
 #: Seconds for revoking the keys that the run made, and where somebody waits for it to end.
 TIDYING, LAST_WORDS = 180.0, 5.0
-#: Keys that are let expire before the run; contracts with more sorts of keys do with these.
-EXPIRED_KEYS = 40
 #: Pairs of answers that are tried before somebody is accused; a policy with more has them made for nobody's good.
 PAIRS = 1000
 #: Characters of a secret in a row that no masked form shows.
@@ -243,29 +243,7 @@ class Run:
 
     async def prepare(self) -> None:
         """Let keys expire now, before anything depends on the clock."""
-        clock, rotation = self.connected.clock, self.policy.keys.rotation
-        if not clock.movable:
-            return
-        world = World(self.settings, "expired keys")
-        needs = {
-            replace(need, state="active", own=False)
-            for environment in self.settings.environments
-            for operation in protected(world)
-            for need in self.settings.access.sufficient(operation, environment)[:1]
-        }
-        lifetimes = [kind.lifetime for kind in self.policy.keys.kinds.values() if kind.lifetime]
-        wait = 0.0
-        for need in sorted(needs, key=repr)[:EXPIRED_KEYS]:
-            key = await self.keyring.acquire(replace(need, own=True), world.case)
-            if rotation is not None:
-                await self.keyring.rotate(key)
-                record = self.vault.record(key.id)
-                wait = max(wait, (record.grace if record else 0) or 0)
-            elif not any(bound.exact for bound in lifetimes):
-                return
-            self.keyring.keep_expired(replace(need, own=True), key)
-        wait = max([wait, *(float(bound.exact or bound.at_most or 0) for bound in lifetimes)])
-        await clock.advance(wait + 1.0)
+        await let_keys_expire(self.settings, self.keyring, self.connected.clock)
 
     async def _drive(self) -> None:
         """Run the cases, then what is generated: nothing generates while a case counts quota."""
@@ -307,7 +285,16 @@ class Run:
         return tuple(sorted(need.value for need in clause.needs if need.value not in self.connected.capabilities))
 
     def _finish(self, *, interrupted: bool) -> Result:
-        verdicts = tuple(self._judged(clause) for clause in self.clauses)
+        verdicts = tuple(
+            added_up(
+                clause,
+                self.driver.judgements.get(clause.id, ()),
+                meaningless=self.reasons.get(clause.id),
+                missing=self._missing(clause),
+                ended=self.driver.stopped is not None,
+            )
+            for clause in self.clauses
+        )
         for clause, verdict in zip(self.clauses, verdicts, strict=True):
             self.emit(
                 ClauseJudged(
@@ -361,38 +348,6 @@ class Run:
             trouble=self.driver.trouble,
         )
 
-    def _judged(self, clause: Clause) -> ClauseVerdict:
-        """Add the cases of one clause up."""
-        if clause.id in self.reasons:
-            return ClauseVerdict(
-                clause=clause.id,
-                level=clause.level,
-                word=Word.SKIPPED,
-                reason=self.reasons[clause.id],
-                applicable=False,
-            )
-        judgements = self.driver.judgements.get(clause.id, [])
-        if not judgements and clause.unseen is not None and not self.driver.stopped:
-            return ClauseVerdict(
-                clause=clause.id, level=clause.level, word=Word.SKIPPED, reason=clause.unseen, applicable=False
-            )
-        if not judgements:
-            nothing = "no response of the run concerned it" if clause.passive else "the run ended before"
-            return ClauseVerdict(clause=clause.id, level=clause.level, word=Word.INCONCLUSIVE, reason=nothing)
-        word = worst(judgements)
-        left_out = sum(1 for judgement in judgements if judgement.word is Word.SKIPPED)
-        reasons = Counter(judgement.reason for judgement in judgements if judgement.word is word and judgement.reason)
-        reason = reasons.most_common(1)[0][0] if reasons else ""
-        return ClauseVerdict(
-            clause=clause.id,
-            level=clause.level,
-            word=word,
-            reason=reason,
-            cases=len(judgements),
-            skipped=left_out,
-            missing=self._missing(clause),
-        )
-
 
 def inapplicable(loaded: Loaded) -> Mapping[str, str]:
     """Return the clauses that a contract makes meaningless, each with the reason; nothing is connected to."""
@@ -405,7 +360,11 @@ def inapplicable(loaded: Loaded) -> Mapping[str, str]:
         name="", pools={}, source=DeclaredKeys(()), clock=WallClock(), capabilities=frozenset(), urls=urls
     )
     run = Run(loaded, connected, Options(), lambda _: None)
-    found = {clause.id: clause.inapplicable(World(run.settings, clause.id)) for clause in run.clauses}
+    found = {}
+    for clause in run.clauses:
+        # One that raises is said to when it is judged.
+        with suppress(Exception):
+            found[clause.id] = clause.inapplicable(World(run.settings, clause.id))
     return {clause: reason for clause, reason in found.items() if reason is not None}
 
 
