@@ -198,8 +198,11 @@ def _two_lines_of(world: World, operation: Operation, keys: Keys, first: str = "
     valid = yield from keys(world.need(operation))
     unknown = yield from keys(world.need(operation, state="unknown"))
     order = (valid, unknown) if first == "valid" else (unknown, valid)
-    nobody = Item(parameters={}, environment=world.environment)
-    exchange: Exchange = yield _on_two_lines(world, operation, nobody, order, f"{operation.label}, two keys")
+    item = Item(parameters={}, environment=world.environment)
+    if (operation.id, world.environment, world.protocol) not in world.settings.proven:
+        item = yield from world.item(operation)
+    yield from world.proof(operation, item)
+    exchange: Exchange = yield _on_two_lines(world, operation, item, order, f"{operation.label}, two keys")
     if exchange.status in REFUSED:
         return PASSED
     return (yield from _unknown_and_valid(operation, first, world))

@@ -181,6 +181,7 @@ CLAUSES = (
         why="Where the prefix is cut off before the look-up, anybody chooses the environment.",
         how="A valid key's prefix is replaced by that of another environment, each way.",
         fix="Look the whole key up, prefix included, and take the environment from its record.",
+        variants=("V-C25",),
         inapplicable=_no_prefixes,
         cases=_env_4,
     ),

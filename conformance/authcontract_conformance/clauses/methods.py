@@ -231,10 +231,19 @@ def _meth_3(world: World) -> Iterable[Case]:
 
 
 def _options_show(operation: Operation, world: World) -> Steps:
-    def send(item: Item) -> Probe:
-        return world.request(operation, None, item, method="OPTIONS", label=f"OPTIONS {operation.path} without a key")
-
-    return (yield from bypasses(world, operation, [send]))
+    """OPTIONS may be answered without a key, but not by what GET shows to one."""
+    item = yield from world.item(operation)
+    proof = yield from world.proof(operation, item)
+    label = f"OPTIONS {operation.path} without a key"
+    exchange: Exchange = yield world.request(operation, None, item, method="OPTIONS", label=label)
+    if exchange.broken or not proof.succeeded:
+        return inconclusive(broken(exchange) if exchange.broken else "a key that may was not served by GET")
+    found = gained(exchange, item, proof)
+    if found is None:
+        return PASSED
+    control = yield from world.control(operation, item)
+    got = f"{describe_exchange(exchange)} with {found}"
+    return fail(world.expect(exchange.probe).evidence(exchange, control, got), "protected data was shown")
 
 
 def _options_do(operation: Operation, world: World) -> Steps:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -15,7 +15,7 @@ from authcontract_conformance.clauses._ways import FORM
 from authcontract_conformance.clauses.methods import changing, closed, first_and_last, not_done
 from authcontract_conformance.exchange._exchange import Acquire, Key, Need, Probe
 from authcontract_conformance.oracle._verdict import Basis, Level, Word
-from authcontract_conformance.world._patterns import Attempt, bypasses, reading_operation, trials
+from authcontract_conformance.world._patterns import Attempt, bypasses, protected, reading_operation, trials
 from authcontract_conformance.world._world import Item, World
 
 # --- METH-6: overrides ----------------------------------------------------------------------------------------------
@@ -112,10 +112,64 @@ def _to_nonsense(world: World) -> Steps:
     return (yield from bypasses(world, operation, attempts))
 
 
+#: What a request within a request calls its address.
+ADDRESSES = ("path", "url", "uri", "relative_url")
+
+
+def with_requests(body: bytes, method: str, addresses: tuple[str, ...]) -> bytes | None:
+    """Return a sample body with these requests in it, or None where it holds no list of requests.
+
+    Operations that take several requests at once are known by that: a list of objects with a method and an address.
+    """
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return None
+    places = [value, *value.values()] if isinstance(value, dict) else [value]
+    for place in places:
+        first = place[0] if isinstance(place, list) and place else None
+        name = next((name for name in ADDRESSES if isinstance(first, dict) and name in first), None)
+        if isinstance(first, dict) and "method" in first and name is not None:
+            place[:] = [{**first, "method": method, name: address} for address in addresses]
+            return json.dumps(value).encode()
+    return None
+
+
+def _batches(world: World) -> Iterator[tuple[Operation, Operation, Need]]:
+    """Return each operation that takes several requests, with one that its caller may not send."""
+    for batch in protected(world):
+        sample = world.settings.sampler.body(batch) if batch.method == "POST" else b""
+        if with_requests(sample, "GET", ("/",)) is None:
+            continue
+        for operation, need in closed(world).values():
+            if world.access.permits(batch, need):
+                yield batch, operation, need
+
+
+def _in_a_batch(batch: Operation, operation: Operation, need: Need, world: World) -> Steps:
+    """Send a request that the key may not send within one that it may."""
+    key: Key = yield Acquire(need)
+    base = world.contract.base_path(world.environment)
+
+    def send(item: Item) -> Probe:
+        if world.resources.steps(operation):
+            world.spare(item)
+        whole = b"".join(p for p in world.request(operation, None, item).target if isinstance(p, bytes)).decode()
+        sample = world.settings.sampler.body(batch)
+        body = with_requests(sample, operation.method, (whole, whole.removeprefix(base)))
+        return world.request(batch, key, item, body=body, label=f"{operation.label} within {batch.label}")
+
+    judge = partial(not_done, world, f"{operation.label} was carried out within {batch.label}")
+    return (yield from trials(world, operation, [send], judge, method=operation.method))
+
+
 def _meth_6(world: World) -> Iterable[Case]:
     for operation, need in closed(world).values():
         yield Case(f"{operation.label} asked for by another method", partial(_overridden, operation, need))
     yield Case("nonsense asked for without a key", _to_nonsense)
+    for batch, operation, need in _batches(world):
+        subject = f"{operation.label} within {batch.label}"
+        yield Case(subject, partial(_in_a_batch, batch, operation, need))
 
 
 # --- METH-7: what GET must not do -----------------------------------------------------------------------------------
@@ -168,14 +222,16 @@ CLAUSES = (
         promise="The method on the request line is the one that counts.",
         why="Frameworks let a header or a form field name another method, after the proxy has checked the first.",
         how="A key that may not make a change asks for it by `X-HTTP-Method-Override` and its kin, `?_method=`, a "
-        "member or a form field, of GET and of POST. The object must stay as it was. Without a key, overrides to "
+        "member or a form field, of GET and of POST, and within an operation that takes several requests, where the "
+        "specification has one. The object must stay as it was. Without a key, overrides to "
         "methods that nobody knows must gain nothing.",
         fix="Turn method override off, or apply it before rights are checked.",
         precedents=(
             "CVE-2023-30845 (ESPv2: an unknown method in the override skipped the check of the token)",
             "CVE-2019-10913 (Symfony: any text was taken for a method)",
+            "CVE-2022-24112 (APISIX: requests within a request went past the check)",
         ),
-        variants=("V-M01", "V-M02", "V-M03"),
+        variants=("V-M01", "V-M02", "V-M03", "V-M12"),
         inapplicable=_nothing_denied,
         cases=_meth_6,
     ),

@@ -181,7 +181,8 @@ def _traced(seams: Seams) -> Seams:
         secret = {b"cookie", b"" if way is None else way.name.lower().encode()}
         lines = [b"%b:%b" % line for line in message.head.headers if line[0].lower() not in secret]
         first = b"TRACE " + message.head.target.partition(b"?")[0] + b" HTTP/1.1"
-        return Answer(200, (("Content-Type", "message/http"),), b"\r\n".join([first, *lines, b"", b""]))
+        kind = (("Content-Type", "message/http"), ("Cache-Control", "no-store"))
+        return Answer(200, kind, b"\r\n".join([first, *lines, b"", b""]))
 
     return passing(seams, proxy)
 
