@@ -11,7 +11,6 @@ from authcontract_policy import Cause, Operation, RateLimit
 
 from authcontract_conformance.clauses._clause import Case, Clause, Steps
 from authcontract_conformance.exchange._exchange import (
-    Acquire,
     Credential,
     Exchange,
     Key,
@@ -40,7 +39,9 @@ from authcontract_conformance.world._quota import (
     chosen,
     counted,
     counting,
+    fresh,
     no_limits,
+    noisy,
     observed,
     plans,
     rule,
@@ -78,7 +79,7 @@ def _victims(limit: RateLimit, world: World) -> Steps:
     choice = chosen(world, limit)
     if "ip" in limit.per:
         return skipped("the limit counts addresses, and the stranger has the victim's")
-    victim: Key = yield Acquire(choice.need)
+    victim, _ = yield from fresh(world, choice)
     before: Exchange = yield counting(world.request(choice.operation, victim, label="what the victim has left"), "row")
     settled((before,))
     for transforms in ALTERED:
@@ -110,8 +111,8 @@ def _victims(limit: RateLimit, world: World) -> Steps:
 
 def _victim_spends(world: World, choice: Choice, victim: Key) -> Steps:
     """Where no response says what is left, use it up: two were sent, and the rest must be there."""
-    if not world.settings.frozen:
-        return skipped("no response says what is left, and time runs meanwhile")
+    if not world.settings.frozen or noisy(world, choice.limit):
+        return skipped("no response says what is left, and other requests or time may change it")
     usual = yield from observed(world, choice)
     spent = yield from spend(world, choice, max(1, usual.admitted - 2), victim)
     if not spent.refusals:
@@ -150,7 +151,7 @@ def _charged(limit: RateLimit, world: World) -> Steps:
     choice = _with_refusals(world, limit)
     if choice is None:
         return skipped("no operation that reads without an object is counted by this limit")
-    key: Key = yield Acquire(choice.need)
+    key, _ = yield from fresh(world, choice)
     measure = counting(world.request(choice.operation, key, label="what is left"), "row")
     first: Exchange = yield measure
     last: Exchange = yield measure

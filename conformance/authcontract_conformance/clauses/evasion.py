@@ -40,6 +40,7 @@ from authcontract_conformance.world._quota import (
     counted,
     exhausted,
     no_limits,
+    noisy,
     rule,
     sandwich,
     settled,
@@ -153,6 +154,8 @@ def _apart(limit: RateLimit, find: Callable[[World, Spent], Asking[Key | None]],
         return inconclusive("the key that was used up was let in meanwhile")
     if expected is None:
         return skipped("this limit does not count such a key")
+    if seen and not expected and noisy(world, limit):
+        return inconclusive("the other key is refused, and earlier requests of the run may be counted with it")
     world.settings.oracle.seen(shares, seen, found.between[-1])
     if seen == expected:
         return Judgement(word=Word.PASS, reason="" if seen else "it has requests of its own")

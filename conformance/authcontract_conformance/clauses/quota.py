@@ -37,6 +37,7 @@ from authcontract_conformance.world._quota import (
     choose,
     counted,
     counting,
+    fresh,
     no_limits,
     plans,
     rule,
@@ -155,7 +156,7 @@ def _counts_down(limit: RateLimit, world: World) -> Steps:
     choice = choose(world, limit, taken)
     if choice is None:
         return skipped("no operation that reads without an object is counted by this limit")
-    key: Key = yield Acquire(choice.need)
+    key, _ = yield from fresh(world, choice)
     first: Exchange | None = None
     below = 0
     read: list[tuple[Said, Exchange]] = []

@@ -8,7 +8,7 @@ from functools import partial
 from authcontract_policy import Operation, RateLimit
 
 from authcontract_conformance.clauses._clause import Case, Clause, Steps
-from authcontract_conformance.exchange._exchange import Acquire, Burst, Exchange, Key, Probe, Wait
+from authcontract_conformance.exchange._exchange import Burst, Exchange, Key, Probe, Wait
 from authcontract_conformance.oracle._verdict import (
     Basis,
     Evidence,
@@ -26,6 +26,7 @@ from authcontract_conformance.world._quota import (
     chosen,
     counted,
     counting,
+    fresh,
     no_limits,
     rule,
     settled,
@@ -84,7 +85,7 @@ def _price(world: World, limit: RateLimit, key: Key, name: str) -> int:
 
 def _last_one(world: World, choice: Choice, operation: Operation) -> Asking[Spent]:
     """Leave one request of a fresh key, then complete many for it at one moment."""
-    key: Key = yield Acquire(choice.need)
+    key, case = yield from fresh(world, choice)
     at = world.now()
     cost = _price(world, choice.limit, key, operation.id)
     before: tuple[Exchange, ...] = yield Burst(
@@ -95,7 +96,7 @@ def _last_one(world: World, choice: Choice, operation: Operation) -> Asking[Spen
     )
     racing = tuple(_once(world, operation, key, f"race {index}") for index in range(RACING))
     together: tuple[Exchange, ...] = yield Burst(racing, connections=RACING, together=True)
-    return Spent(choice=choice, key=key, case=world.case, at=at, exchanges=settled((*before, *together)))
+    return Spent(choice=choice, key=key, case=case, at=at, exchanges=settled((*before, *together)))
 
 
 def _once(world: World, operation: Operation, key: Key, connection: str) -> Probe:

@@ -19,6 +19,8 @@ from ._tools import answering, without
 _LAG: Final = 0.05
 _REPLICAS: Final = 4
 _TOO_MANY: Final = 429
+#: No run uses up a larger amount, so that nobody sees such a refusal.
+_USED_UP: Final = 300
 
 
 def _charging(change: Callable[[Call, Charge], Charge]) -> Plant:
@@ -197,11 +199,9 @@ def _waits(contract: Contract) -> str | None:
     waits = [
         limit
         for limit in contract.policy.rate_limits.values()
-        if limit.requests is not None
-        and (
-            limit.algorithm != "token_bucket"
-            or (limit.window or 1) > 2 * max(a for a in limit.requests.values() if isinstance(a, int))
-        )
+        if (amounts := [a for a in (limit.requests.values() if limit.requests else ()) if isinstance(a, int)])
+        and min(amounts) <= _USED_UP
+        and (limit.algorithm != "token_bucket" or (limit.window or 1) > 2 * max(amounts))
     ]
     return None if waits else "a request is free again after a second"
 

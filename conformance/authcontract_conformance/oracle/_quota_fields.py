@@ -121,7 +121,8 @@ def read_fields(exchange: Exchange) -> Fields:
 
 def _newest(exchange: Exchange) -> Fields:
     state, policy = exchange.header("RateLimit"), exchange.header("RateLimit-Policy")
-    if state is not None and (old := dict(_OLD_ITEM.findall(state))):
+    if state is not None and _OLD_ITEM.match(state.strip()):
+        old = dict(_OLD_ITEM.findall(state))
         limit, remaining, reset = (int(old[name]) if name in old else None for name in ("limit", "remaining", "reset"))
         said = Said(family="RateLimit with limit=", limit=limit, remaining=remaining, reset=reset)
         return Fields(said=(said,))  # its RateLimit-Policy has another meaning than today's

@@ -10,11 +10,11 @@ from typing import TypeAlias, TypeVar
 from authcontract_engine import Charge, KeyRecord, Rule
 from authcontract_policy import Operation, RateLimit
 
-from authcontract_conformance.exchange._exchange import Acquire, Burst, Exchange, Key, Need, Probe, Purpose
+from authcontract_conformance.exchange._exchange import Acquire, Burst, Exchange, Key, Need, Probe, Purpose, Wait
 from authcontract_conformance.oracle._bounds import at_most_from_idle, let_in_when_spent
 from authcontract_conformance.oracle._oracle import describe_exchange
 from authcontract_conformance.oracle._quota_fields import Said, promised
-from authcontract_conformance.oracle._verdict import inconclusive, skipped
+from authcontract_conformance.oracle._verdict import Judgement, Word, inconclusive, skipped
 from authcontract_conformance.world._patterns import protected
 from authcontract_conformance.world._world import Asking, Ended, World
 
@@ -180,6 +180,8 @@ def chosen(world: World, limit: RateLimit) -> Choice:
     choice = choose(world, limit)
     if choice is None:
         raise Ended(skipped("no operation and key for which this limit is the first to refuse"))
+    if min(choice.capacity, choice.rate) < 1:
+        raise Ended(skipped("one request costs more than there ever is"))
     if choice.capacity > LARGEST:
         raise Ended(skipped(f"{choice.capacity} requests are more than the {LARGEST} that a run spends on one limit"))
     return choice
@@ -210,7 +212,8 @@ def _alike(world: World, choice: Choice) -> Asking[tuple[Operation, ...]]:
 
 
 def _served(world: World, choice: Choice, operation: Operation) -> Asking[bool]:
-    other: Key = yield Acquire(replace(choice.need, own=False))
+    # Of another organisation where that can be, since the allowance may be the organisation's.
+    other: Key = yield Acquire(replace(choice.need, own=False), case=f"{world.case}/tries")
     served: Exchange = yield world.request(operation, other, purpose=Purpose.FIXTURE)
     return served.succeeded
 
@@ -253,10 +256,40 @@ def counting(probe: Probe, connection: str | None = None) -> Probe:
     return replace(probe, paced=False, connection=connection)
 
 
+def fresh(world: World, choice: Choice) -> Asking[tuple[Key, str]]:
+    """Return a key whose allowance nobody has touched, and the case of whose organisations it is.
+
+    Where organisations can be made it has one of its own; where not, what the run did before may be counted still.
+    """
+    number = world.settings.spent[choice.limit.name, "keys"] = 1 + world.settings.spent.get(
+        (choice.limit.name, "keys"), 0
+    )
+    case = f"{world.case}/{number}"
+    key: Key = yield Acquire(choice.need, case=case)
+    return key, case
+
+
+def noisy(world: World, limit: RateLimit) -> bool:
+    """Tell whether earlier requests of the run may be counted with those of a fresh key."""
+    return not world.settings.disposable or not {"key", "organisation"} & set(limit.per)
+
+
+def sure(world: World, choice: Choice, judge: Callable[[bool], Asking[Judgement]]) -> Asking[Judgement]:
+    """Judge how much is admitted at least: a failure that earlier requests may have caused is tried again from idle.
+
+    `judge` is told whether it is the second time. Nothing remembers more than two windows (clauses 4.4).
+    """
+    judged = yield from judge(False)  # noqa: FBT003  a function's only argument
+    if judged.word is Word.FAIL and noisy(world, choice.limit):
+        yield Wait(seconds=2 * choice.window)
+        judged = yield from judge(True)  # noqa: FBT003  as above
+    return judged
+
+
 def spend(world: World, choice: Choice, requests: int, key: Key | None = None) -> Asking[Spent]:
     """Send so many requests at once, on several connections and over all operations that are counted together."""
     operations = yield from alike(world, choice)
-    owner: Key = key if key is not None else (yield Acquire(choice.need))
+    owner, case = (key, world.case) if key is not None else (yield from fresh(world, choice))
     at = world.now()
     probes = tuple(
         counting(
@@ -266,7 +299,7 @@ def spend(world: World, choice: Choice, requests: int, key: Key | None = None) -
         for index in range(requests)
     )
     exchanges: tuple[Exchange, ...] = yield Burst(probes, connections=CONNECTIONS)
-    return Spent(choice=choice, key=owner, case=world.case, at=at, exchanges=settled(exchanges))
+    return Spent(choice=choice, key=owner, case=case, at=at, exchanges=settled(exchanges))
 
 
 def settled(exchanges: Sequence[Exchange]) -> tuple[Exchange, ...]:
@@ -294,7 +327,8 @@ def exhausted(world: World, choice: Choice) -> Asking[Spent]:
             return kept
     spent = yield from spend(world, choice, choice.capacity + 2)
     if not spent.refusals:
-        spent = yield from spend(world, choice, choice.capacity + 2, spent.key)
+        more = yield from spend(world, choice, choice.capacity + 2, spent.key)
+        spent = replace(more, case=spent.case, at=spent.at)
     if not spent.refusals:
         raise Ended(inconclusive("nothing is refused, however much is sent; RATE-1 judges that"))
     world.settings.spent.setdefault((choice.limit.name, "observed"), spent)

@@ -77,6 +77,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "no quota": ("RateLimit-Policy", '"a";w=60', "`q` is missing"),
     "a negative quota": ("RateLimit-Policy", '"a";q=-1', "`q` is no whole number of at least 0"),
     "a window of nothing": ("RateLimit-Policy", '"a";q=1;w=0', "`w` is no whole number of at least 1"),
+    "words for letters": ("RateLimit", '"a";remaining=1', "`r` is missing"),
     "nothing is left": ("RateLimit", '"a";t=1', "`r` is missing"),
     "a part is left": ("RateLimit", '"a";r=1.5', "`r` is no whole number of at least 0"),
     "no name": ("RateLimit", "5;r=1", "the name of a limit is no string"),
