@@ -40,7 +40,6 @@ from authcontract_conformance.oracle._verdict import (
 from authcontract_conformance.world._patterns import (
     Attempt,
     bypasses,
-    denials,
     glance,
     protected,
     reading_operation,
@@ -121,8 +120,8 @@ def _query_names(world: World) -> tuple[str, ...]:
 def _one_name_each(world: World) -> Steps:
     operation = reading_operation(world)
     key: Key = yield Acquire(world.need(operation, own=True))
-    attempts = [partial(in_query, world, operation, key, (name,)) for name in _query_names(world)]
-    return (yield from denials(world, operation, attempts))
+    attempts: list[Attempt] = [partial(in_query, world, operation, key, (name,)) for name in _query_names(world)]
+    return (yield from bypasses(world, operation, attempts))
 
 
 def _query_of(world: World, operation: Operation, keys: Keys) -> Steps:
@@ -331,8 +330,7 @@ CLAUSES: tuple[Clause, ...] = (
         promise="A key in the query string opens nothing.",
         why="Query strings end in logs, histories and Referer headers.",
         how="A key of its own is sent under each name that frameworks know (`access_token`, `api_key` …) and nowhere "
-        "else: one by one to one operation, all at once to each. What is not refused as without a key is tried again "
-        "by itself.",
+        "else: one by one to one operation, all at once to each. Any refusal will do; whoever gets anything fails.",
         fix="Read keys from the documented place only.",
         precedents=(
             "GitHub, 2020 (API: keys in the query were switched off)",
