@@ -120,10 +120,12 @@ def _said(tried: Tried, *, good: bool) -> str:
         return f"caught by {', '.join(tried.named)}"
     if tried.problem:
         return tried.problem
-    missed = f"missed by {', '.join(tried.missed_by)}"
-    if tried.instead is None:
-        return missed
-    return f"{missed}; {_instead(tried.instead)}"
+    warned = [clause for clause in tried.missed_by if clause in tried.accusers]
+    missed = [clause for clause in tried.missed_by if clause not in warned]
+    said = [f"missed by {', '.join(missed)}"] if missed else []
+    said += [f"{', '.join(warned)} must fail and only warned"] if warned else []
+    said += [_instead(tried.instead)] if missed and tried.instead is not None else []
+    return "; ".join(said)
 
 
 def _instead(others: tuple[str, ...]) -> str:
@@ -198,6 +200,7 @@ def _summary(proof: Proof) -> dict[str, object]:
                 "missed_by": list(tried.missed_by),
                 "instead": None if tried.instead is None else list(tried.instead),
                 "problem": tried.problem,
+                "seconds": tried.seconds,
             }
             for tried in proof.faults
         ],

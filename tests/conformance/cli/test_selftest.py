@@ -15,8 +15,11 @@ from typing import Any
 import jsonschema
 import pytest
 from authcontract_conformance import faults as planted
+from authcontract_conformance.clauses import catalogue
 from authcontract_conformance.cli import run
 from authcontract_conformance.faults import FAULTS, Fault
+from authcontract_conformance.oracle._verdict import Level
+from authcontract_conformance.run import _selftest
 
 ROOT = Path(__file__).parents[3]
 ROLES = str(ROOT / "tests" / "contracts" / "roles.yaml")
@@ -73,6 +76,17 @@ def test_a_miss_says_who_sees_it_instead(capsys: pytest.CaptureFixture[str], mon
     line = next(line for line in out.splitlines() if line.startswith("✘ added"))
     assert line.startswith("✘ added  missed by METH-1; ")
     assert "ERR-1" in line
+
+
+def test_a_must_that_only_warns_has_not_caught_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was seen, so nobody is asked who sees it instead; but a target with this defect would pass."""
+    must = replace(catalogue()["SCOPE-5"], level=Level.MUST)
+    monkeypatch.setattr(_selftest, "catalogue", lambda: {**catalogue(), "SCOPE-5": must})
+    code, out, _ = selftest(capsys, "--fault", "body-before-scope")
+    assert code == 1
+    assert "✘ body-before-scope  SCOPE-5 must fail and only warned\n" in out
 
 
 def test_what_means_nothing_is_left_out_by_reason(
