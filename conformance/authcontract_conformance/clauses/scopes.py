@@ -95,15 +95,22 @@ def _scope_1(world: World) -> Iterable[Case]:
             yield Case(f"{operation.label} without a key", partial(_public, operation), again=False)
             continue
         enough = world.access.sufficient(operation, world.environment)
-        if enough:
-            yield Case(
-                f"{operation.label} with {_either(world, enough)}", partial(_may, operation, enough), again=False
-            )
+        for needs in _by_object(world, operation, enough):
+            yield Case(f"{operation.label} with {_either(world, needs)}", partial(_may, operation, needs), again=False)
         too_little = world.access.insufficient(operation, world.environment)
         if too_little:
             tags = "".join(dict.fromkeys(_tag(world, operation, need) for need in too_little))
             subject = f"{operation.label} with {_either(world, too_little)}{tags}"
             yield Case(subject, partial(_may_not, operation, too_little))
+
+
+def _by_object(world: World, operation: Operation, needs: tuple[Need, ...]) -> Iterable[tuple[Need, ...]]:
+    """Return which keys may share a case: what is deleted and cannot be made again is there for one only."""
+    steps = world.resources.steps(operation)
+    once = operation.method == "DELETE" and any(step.creator is None and step.producer is None for step in steps)
+    if once:
+        return ((need,) for need in needs)
+    return (needs,) if needs else ()
 
 
 def _tag(world: World, operation: Operation, need: Need) -> str:

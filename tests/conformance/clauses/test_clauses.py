@@ -44,7 +44,7 @@ def test_a_correct_server_passes_every_case(name: str, clause: str) -> None:
         assert judgement.word in (Word.PASS, Word.SKIPPED, Word.UNSPECIFIED), (subject, judgement.reason)
         assert judgement.word is Word.PASS or judgement.reason, subject
     for passive in PASSIVE:
-        assert looked_on(talk, passive) <= {Word.PASS}, passive
+        assert looked_on(talk, passive) <= {Word.PASS, Word.UNSPECIFIED}, passive
 
 
 @every_contract
