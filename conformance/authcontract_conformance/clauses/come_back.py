@@ -38,7 +38,7 @@ from authcontract_conformance.world._quota import (
     rule,
     said,
 )
-from authcontract_conformance.world._world import Asking, World
+from authcontract_conformance.world._world import Asking, Ended, World
 
 #: Requests sent while a key is refused, to see whether they lengthen the refusal.
 IMPATIENT = 5
@@ -113,12 +113,17 @@ def _refused(world: World, choice: Choice) -> Asking[Exchange]:
 
 
 def _after(world: World, choice: Choice, refusal: Exchange, *, impatient: int) -> Asking[Exchange]:
-    """Wait as long as a refusal says, half of it quietly, send so many more meanwhile, and then one request."""
+    """Wait as long as a refusal says, half of it quietly, send so many more meanwhile, and then one request.
+
+    Ends the case where one of those is let in: what was said was rounded up, and there may be nothing left at the end.
+    """
     seconds = seconds_of(refusal) or 1.0
     yield Wait(seconds=seconds / 2)
     request = replace(refusal.probe, connection=None, paced=False)
     for _ in range(impatient):
-        yield replace(request, label="does not wait")
+        early: Exchange = yield replace(request, label="does not wait")
+        if early.status != TOO_MANY:
+            raise Ended(inconclusive("the key is let in before the time that was said: nothing is refused to lengthen"))
     yield Wait(seconds=seconds / 2 + (0.0 if world.settings.frozen else RESOLUTION))
     again: Exchange = yield replace(request, label="after Retry-After")
     if not impatient:
