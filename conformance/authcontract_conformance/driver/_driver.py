@@ -369,7 +369,7 @@ class Driver:
 
     async def _wait_for_room(self, probe: Probe) -> None:
         oracle = self.settings.oracle
-        reading = self.settings.contract.read(oracle.request(probe))
+        reading = oracle.read(probe)
         record = oracle.key(reading)
         while (delay := self._pacer.delay(reading, record)) > 0:
             await self._pause(delay, "the contract's limits leave this key no more for now")

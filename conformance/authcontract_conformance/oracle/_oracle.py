@@ -201,6 +201,8 @@ class Oracle:
             if (found := tuple(other for other in contracts if decides_otherwise(contract, other)))
         }
         self._vault = vault
+        #: Those under which a key has another form, so that a request is read otherwise.
+        self._rereading = tuple(c for found in alternatives.values() for c in found if reads(c) != reads(contract))
         #: The probe that was read last, with its reading.
         self._last: tuple[Probe, Reading] | None = None
 
@@ -231,21 +233,30 @@ class Oracle:
         if self.listener is not None:
             self.listener.told(value, found, exchange)
 
+    def _possible(self, other: Contract, reading: Reading, facts: Facts) -> frozenset[Decision]:
+        return other.possible(reading.request if reads(other) != reads(self.contract) else reading, facts)
+
     def key(self, reading: Reading) -> KeyRecord | None:
         """Return the record that a correct key store would find for what is presented."""
         return self._vault.by_digest(reading.presented.digest)
 
-    def _read(self, probe: Probe) -> Reading:
-        """Read a probe; whoever looks at one exchange looks at the same, one after the other."""
+    def read(self, probe: Probe) -> Reading:
+        """Read a probe; whoever looks at one exchange looks at the same, one after the other.
+
+        What the target has issued is a key, of whichever form that a silence accepts.
+        """
         last = self._last
         if last is None or last[0] is not probe:
-            last = self._last = (probe, self.contract.read(self.request(probe)))
+            reading = self.contract.read(self.request(probe))
+            if reading.presented.state == "malformed":
+                others = (other.read(reading.request) for other in self._rereading)
+                reading = next((other for other in others if self.key(other) is not None), reading)
+            last = self._last = (probe, reading)
         return last[1]
 
     def expect(self, probe: Probe, now: float, reality: Reality = USUAL) -> Expectation:
         """Return what may come back for this probe at `now`, given what is known."""
-        reading = self._read(probe)
-        request = reading.request
+        reading = self.read(probe)
         facts = Facts(
             key=self.key(reading),
             now=now,
@@ -259,7 +270,7 @@ class Oracle:
 
         def otherwise() -> Mapping[str, frozenset[Decision]]:
             found = {
-                silence: frozenset(d for c in contracts for d in c.possible(request, facts)) - decisions
+                silence: frozenset(d for c in contracts for d in self._possible(c, reading, facts)) - decisions
                 for silence, contracts in self._deciding.items()
             }
             return {silence: others for silence, others in found.items() if others}
@@ -268,7 +279,7 @@ class Oracle:
             if self._together is None:
                 self._together = tuple(self.together())
             for names, both in self._together:
-                yield names, both.possible(request, facts)
+                yield names, self._possible(both, reading, facts)
 
         return Expectation(
             reading=reading,
@@ -285,8 +296,12 @@ def decides_otherwise(contract: Contract, other: Contract) -> bool:
     """Tell whether two contracts may decide some request differently, quota aside."""
     one, two = contract.policy, other.policy
     blocks = ("precedence", "scopes", "capabilities", "errors", "error_format")
-    read = (one.keys.sent_as, one.keys.kinds) != (two.keys.sent_as, two.keys.kinds)
-    return read or any(getattr(one, block) != getattr(two, block) for block in blocks)
+    return reads(contract) != reads(other) or any(getattr(one, block) != getattr(two, block) for block in blocks)
+
+
+def reads(contract: Contract) -> tuple[object, ...]:
+    """Return what of a policy says how keys are read from a request."""
+    return contract.policy.keys.sent_as, tuple(contract.policy.keys.kinds.items())
 
 
 def promised_header(contract: Contract, name: str) -> str | None:

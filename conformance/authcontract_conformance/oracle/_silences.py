@@ -26,6 +26,7 @@ from authcontract_conformance.oracle._oracle import (
     conforms,
     decides_otherwise,
     describe_exchange,
+    reads,
 )
 from authcontract_conformance.oracle._promised_headers import Promises
 
@@ -92,7 +93,7 @@ class Silences:
             other
             for contracts in self._deciding.values()
             for other in contracts[1:]
-            if _reads(other) != _reads(oracle.contract)
+            if reads(other) != reads(oracle.contract)
         ]
         #: Causes whose refusals an answer words otherwise, where it changes nothing else; None: it changes more.
         self._touched = {
@@ -291,12 +292,6 @@ def _touched(contract: Contract, other: Contract) -> frozenset[Cause] | None:
     if any(getattr(one, block) != getattr(two, block) for block in blocks):
         return None
     return frozenset(cause for cause in Cause if rows[0].get(cause) != rows[1].get(cause))
-
-
-def _reads(contract: Contract) -> tuple[object, ...]:
-    """Return what of a policy says how keys are read from a request."""
-    keys = contract.policy.keys
-    return keys.sent_as, tuple(keys.kinds.items())
 
 
 def _rights(vault: Vault, key: str) -> tuple[object, ...]:

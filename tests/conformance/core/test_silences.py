@@ -307,6 +307,7 @@ SAMPLE: dict[tuple[str, int], tuple[str, ...]] = {
     ("G-20", 1): ("LIFE-11",),
     ("G-28", 1): ("AUTH-1", "ERR-4", "SCOPE-1"),
     ("G-29", 1): ("AUTH-2",),
+    ("G-33", 1): ("LIFE-3", "ERR-9"),
     ("G-35", 1): ("TEN-1",),
 }
 #: Every clause against every answer takes minutes.
