@@ -19,6 +19,7 @@ from authcontract_conformance.world._world import World
 
 #: Changes that a sentence names.
 NAMED: Final = 2
+_LACKS: Final = {Word.FAIL: "fails", Word.WARN: "warns"}
 NOTHING_TELLS: Final = "no response of this run tells its answers apart"
 
 
@@ -103,7 +104,7 @@ def _by_clauses(silence: Silence, found: Silences, judged: Mapping[str, ClauseVe
     verdicts = [judged[name] for name in names if name in judged]
     broken = [verdict for verdict in verdicts if verdict.word in (Word.FAIL, Word.WARN)]
     if broken:
-        text = "; ".join(f"{verdict.clause} says {verdict.reason or verdict.word.value}" for verdict in broken)
+        text = "; ".join(f"{verdict.clause} {_LACKS[verdict.word]}{_because(verdict.reason)}" for verdict in broken)
         return _said(
             silence, State.OTHERWISE, text, responses=sum(v.cases for v in broken), exchange=_of(broken, found)
         )
@@ -114,6 +115,10 @@ def _by_clauses(silence: Silence, found: Silences, judged: Mapping[str, ClauseVe
     told = [f"{v.clause} is {v.word.value}: {v.reason}" for v in verdicts if v.reason]
     missing = [f"{name} was not judged" for name in names if name not in judged]
     return _said(silence, State.NOT_SEEN, "; ".join([*told, *missing]) or NOTHING_TELLS)
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""
 
 
 def _judging(name: str) -> str:

@@ -211,7 +211,7 @@ def verdict(clause: str, word: Word, reason: str = "", cases: int = 3) -> Clause
 
 BY_CLAUSE: dict[str, tuple[ClauseVerdict, str, str, int]] = {
     "kept": (verdict("ENV-5", Word.PASS), "as assumed", "shown by ENV-5", 3),
-    "broken": (verdict("ENV-5", Word.FAIL, "it was served"), "otherwise", "ENV-5 says it was served", 3),
+    "broken": (verdict("ENV-5", Word.FAIL, "it was served"), "otherwise", "ENV-5 fails: it was served", 3),
     "open": (verdict("ENV-5", Word.INCONCLUSIVE, "no answer"), "not seen", "ENV-5 is inconclusive: no answer", 0),
     "not run": (verdict("AUTH-1", Word.PASS), "not seen", "ENV-5 was not judged", 0),
 }
