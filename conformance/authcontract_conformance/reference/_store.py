@@ -71,9 +71,9 @@ class Store:
                 item = Item(self._new_id(plan, operation, sent), dict(sent), call.now, call.now)
                 self.data.add(partition, path, plan.collection, item)
             case Deed.SHOW:
-                item = self._document(partition, path, shape, call.now)
+                item = self._document(operation, partition, path, call.now)
             case Deed.EDIT:
-                item = self._document(partition, path, shape, call.now)
+                item = self._document(operation, partition, path, call.now)
                 item.change(sent, call.now)
             case Deed.CHANGE if item is not None:
                 item.change(sent, call.now)
@@ -89,10 +89,17 @@ class Store:
                     item = self._act(operation, item, sent, call.now)
         return self._outcome(operation, shape, item)
 
-    def _document(self, partition: Partition, path: Path, shape: Shape, now: float) -> Item:
-        """Return the document at a path; where it says which one it is, each organisation's says something else."""
+    def _document(self, operation: Operation, partition: Partition, path: Path, now: float) -> Item:
+        """Return the document at a path; where it says which one it is, each organisation's says something else.
+
+        One that has members below it names one of these instead.
+        """
         item = self.data.document(partition, path, now)
-        if shape.item.identifier in _OWN_NAMES & shape.item.properties.keys():
+        shape = self.shape(operation)
+        if (
+            operation.path not in self.plans.members
+            and shape.item.identifier in _OWN_NAMES & shape.item.properties.keys()
+        ):
             item.id = self.document_id(partition, path)
         return item
 
