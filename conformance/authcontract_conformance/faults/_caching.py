@@ -82,7 +82,7 @@ FAULTS: Final = (
     ),
     Fault(
         name="refusals-are-kept",
-        sentence="401 and 403 may be kept for five minutes",
+        sentence="Refusals by 401 and 403 may be kept for five minutes",
         family=Family.LIBRARY,
         clauses=("CACHE-3",),
         plant=_labelled("max-age=300", _refusal),
