@@ -22,7 +22,7 @@ SHOWN: Shown = {
     "environment-from-a-field": (claiming("<order>", "X-Environment: live", to=TEST), (404, 1), (200, 1)),
     "environment-from-the-query": (claiming("<order>?mode=live", to=TEST), (404, 1), (200, 1)),
     "environment-from-the-body": (
-        claiming("/orders", method="POST", body={"name": "another", "env": "live"}, to=TEST),
+        claiming("/orders", method="POST", body={"name": "another", "stage": "live"}, to=TEST),
         (400, 1),
         (201, 2),
     ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -12,7 +11,7 @@ from authcontract_engine import KeyRecord, Object
 from authcontract_policy import Cause, Operation
 
 from authcontract_conformance.clauses._clause import Capability, Case, Clause, Steps
-from authcontract_conformance.exchange._exchange import CANARY, Acquire, Exchange, Key, Probe
+from authcontract_conformance.exchange._exchange import CANARY, Exchange
 from authcontract_conformance.oracle._oracle import Reality, broken, describe_exchange
 from authcontract_conformance.oracle._verdict import (
     PASSED,
@@ -25,7 +24,7 @@ from authcontract_conformance.oracle._verdict import (
     skipped,
     warn,
 )
-from authcontract_conformance.world._caches import border_of, kept_from_others
+from authcontract_conformance.world._caches import kept_from_others
 from authcontract_conformance.world._claims import claims_of, sort_of_list
 from authcontract_conformance.world._counting import counts_stand_still, searched_and_paged
 from authcontract_conformance.world._isolation import (
@@ -33,21 +32,18 @@ from authcontract_conformance.world._isolation import (
     HIDDEN,
     NONE_MADE,
     Border,
-    changed,
+    border_of,
     foreign_list,
     foreign_objects,
     listers,
-    looks,
     made,
-    on_objects,
     reach,
-    shows,
     some,
     sorts,
     summed,
 )
-from authcontract_conformance.world._patterns import protected
-from authcontract_conformance.world._world import SAFE, Item, World
+from authcontract_conformance.world._references import nested, other_parent, references, referring
+from authcontract_conformance.world._world import SAFE, World
 
 METHODS = ("GET", "PATCH", "PUT", "DELETE", "POST")
 ABSENT = Reality(object=Object.ABSENT)
@@ -159,60 +155,10 @@ def _no_list(world: World) -> str | None:
 # --- TEN-4: names of others in bodies, queries and fields ----------------------------------------------------------
 
 
-def _referring(operation: Operation, where: str, field: str, target: Operation, world: World) -> Steps:
-    """Name the owner's object in a request of the stranger that is otherwise about the stranger's own."""
-    border = border_of(world)
-    item = yield from world.item(target, border.owner, border.home)
-    if not made(item):
-        return skipped(NONE_MADE)
-    world.spare(item)
-    name = item.parameters[world.resources.steps(target)[-1].parameter]
-    own = yield from world.item(operation, border.stranger, border.abroad)
-    writer = next((op for op in on_objects(world, ("PATCH", "PUT", "DELETE")) if op.path == target.path), target)
-    before = yield from looks(world, (writer,), item)
-    key: Key = yield Acquire(world.need(operation, organisation=border.stranger, environment=border.abroad))
-    exchange: Exchange = yield _naming(world, operation, key, own, where, field, name)
-    if (yield from changed(world, item, before, (exchange.probe.canary,))):
-        got = f"{describe_exchange(exchange)}, and the owner sees a change"
-        evidence = world.expect(exchange.probe, FOREIGN).evidence(exchange, got=got)
-        return fail(evidence, f"`{field}` reached somebody else's object")
-    if exchange.succeeded and shows(exchange, item.canary):
-        got = f"{describe_exchange(exchange)} with the content of the object that `{field}` names"
-        return fail(
-            world.expect(exchange.probe, FOREIGN).evidence(exchange, got=got), "somebody else's object was shown"
-        )
-    return inconclusive(broken(exchange)) if exchange.broken else PASSED
-
-
-def _naming(  # noqa: PLR0913  who sends what, and the field with the name in it
-    world: World, operation: Operation, key: Key, own: Item, where: str, field: str, name: str
-) -> Probe:
-    label = f"`{field}` names an object of somebody else"
-    if where == "query":
-        return world.request(operation, key, own, query=(f"{field}={name}".encode(),), label=label)
-    canary = world.canary()
-    body = json.loads(world.settings.sampler.body(operation, canary) or b"{}")
-    content = json.dumps({**(body if isinstance(body, dict) else {}), field: name}).encode()
-    return world.request(operation, key, own, body=content, canary=canary, label=label)
-
-
-def _references(world: World) -> Iterable[tuple[Operation, str, str, Operation]]:
-    targets: dict[str, Operation] = {}
-    for operation in on_objects(world, METHODS):
-        steps = world.resources.steps(operation)
-        if len(steps) == 1 and operation.method != "DELETE":
-            targets.setdefault(steps[0].collection, operation)
-    for operation in protected(world):
-        for where, field, collection in world.resources.links.refers(operation):
-            target = targets.get(collection)
-            if target is not None and world.access.strongest(operation, world.environment) is not None:
-                yield operation, where, field, target
-
-
 def _ten_4(world: World) -> Iterable[Case]:
-    for operation, where, field, target in some(tuple(_references(world)), 12):
+    for operation, where, field, target in some(tuple(references(world)), 12):
         subject = f"{operation.label} of B, with an object of A as `{field}`"
-        yield Case(subject, partial(_referring, operation, where, field, target))
+        yield Case(subject, partial(referring, operation, where, field, target))
     if sort_of_list(world) is not None:
         yield Case("requests of B that claim to come from A", partial(_claiming_organisation, border_of(world)))
 
@@ -228,56 +174,14 @@ def _no_names(world: World) -> str | None:
 # --- TEN-5: nested objects -----------------------------------------------------------------------------------------
 
 
-def _nested(world: World) -> tuple[Operation, ...]:
-    """Return operations on an object inside of another one, where both can be made."""
-    found = [op for op in on_objects(world, METHODS) if len(world.resources.steps(op)) > 1]
-    return some([operation for operation in found if _beside(world, operation) is not None], 6)
-
-
-def _beside(world: World, operation: Operation) -> Operation | None:
-    """Return an operation that works on the outer object alone."""
-    outer = [(step.parameter, step.collection) for step in world.resources.steps(operation)[:-1]]
-    candidates = (op for op in world.operations if op.path.startswith(outer_path(operation)) and op.method != "DELETE")
-    return next(
-        (op for op in candidates if [(s.parameter, s.collection) for s in world.resources.steps(op)] == outer), None
-    )
-
-
-def outer_path(operation: Operation) -> str:
-    """Return the path up to the parameter before the last."""
-    return operation.path[: operation.path.rindex("/{")].rpartition("}")[0] + "}"
-
-
-def _other_parent(operation: Operation, world: World) -> Steps:
-    border = border_of(world)
-    beside = _beside(world, operation)
-    assert beside is not None  # noqa: S101  see `_nested`
-    child = yield from world.item(operation, border.owner, border.home)
-    parent = yield from world.item(beside, border.stranger, border.abroad)
-    if not made(child) or not made(parent):
-        return skipped(NONE_MADE)
-    before = yield from looks(world, (operation,), child)
-    mixed = replace(child, parameters={**child.parameters, **parent.parameters})
-    exchange = yield from reach(world, operation, mixed, border)
-    if (yield from changed(world, child, before, (exchange.probe.canary,))):
-        got = f"{describe_exchange(exchange)}, and the owner sees a change"
-        evidence = world.expect(exchange.probe, FOREIGN).evidence(exchange, got=got)
-        return fail(evidence, "an object of somebody else was reached through a parent of one's own")
-    if exchange.succeeded and shows(exchange, child.canary):
-        got = f"{describe_exchange(exchange)} with the object's content"
-        evidence = world.expect(exchange.probe, FOREIGN).evidence(exchange, got=got)
-        return fail(evidence, "an object of somebody else was shown through a parent of one's own")
-    return inconclusive(broken(exchange)) if exchange.broken else PASSED
-
-
 def _ten_5(world: World) -> Iterable[Case]:
-    for operation in _nested(world):
+    for operation in nested(world):
         subject = f"{operation.label}: inside of an object of B, one from inside of A's"
-        yield Case(subject, partial(_other_parent, operation))
+        yield Case(subject, partial(other_parent, operation))
 
 
-def _not_nested(world: World) -> str | None:
-    return _not_isolated(world) or (None if _nested(world) else "no object that a run can make lies inside another")
+def _notnested(world: World) -> str | None:
+    return _not_isolated(world) or (None if nested(world) else "no object that a run can make lies inside another")
 
 
 # --- CACHE-4 -------------------------------------------------------------------------------------------------------
@@ -397,7 +301,7 @@ CLAUSES = (
         "organisation's parent. The child must neither change nor be shown.",
         fix="Look the child up inside of its parent, not among all children.",
         needs=_PEER,
-        inapplicable=_not_nested,
+        inapplicable=_notnested,
         cases=_ten_5,
     ),
     # It stands here since it needs what the other clauses need: objects, and a second organisation.

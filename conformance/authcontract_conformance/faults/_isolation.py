@@ -235,10 +235,10 @@ FAULTS: Final = (
     ),
     Fault(
         name="environment-from-the-body",
-        sentence="`env` in a body decides in which environment an object is made",
+        sentence="`stage` in a body decides in which environment an object is made",
         family=Family.IMPLEMENTATION,
         clauses=("ENV-6",),
-        plant=believing("environment", "member", "env", environment),
+        plant=believing("environment", "member", "stage", environment),
         meaningful=_one_environment,
     ),
 )

@@ -10,11 +10,13 @@ from urllib.parse import unquote
 from authcontract_conformance.reference import Answer, Message, Seams, Server
 
 from ._fault import Family, Fault, Plant
-from ._tools import Onward, known, passing, presented
+from ._tools import Onward, passing
 
 #: A cache keeps what was asked for so many times.
 _USES: Final = 2
 _SERVED: Final = 200
+#: What a gateway answers by itself, of keys, rights and limits.
+_AT_THE_GATE: Final = frozenset({401, 403, 429})
 
 
 def _one(server: Server, message: Message) -> bool:
@@ -36,11 +38,10 @@ def _cached_for_keys(seams: Seams) -> Seams:
             kept.pop(address, None)
         if not _one(server, message):
             return onward(message)
-        keys = presented(server, server.seams.parse(server, message))
         answers = kept.setdefault(address, [])
-        if len(answers) >= _USES and len(keys) == 1 and known(server, keys[0]):
-            return replace(answers[0], headers=(*answers[0].headers, ("Age", "1")))
         answer = onward(message)
+        if len(answers) >= _USES and answer.status not in _AT_THE_GATE:
+            return replace(answers[0], headers=(*answers[0].headers, ("Age", "1")))
         if answer.status == _SERVED:
             answers.append(answer)
         return answer

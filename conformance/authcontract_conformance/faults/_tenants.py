@@ -40,7 +40,8 @@ def _deleting_unchecked(seams: Seams) -> Seams:
         sight = seams.look(server, call)
         levels = server.store.plans.of(call.operation).levels
         by_the_way = bool(levels) and not server.store.plans.creates(levels[-1].collection)
-        if call.request.method == b"DELETE" and by_the_way and sight.item is not None:
+        theirs = _foreign(server, replace(call, sight=sight))
+        if call.request.method == b"DELETE" and by_the_way and theirs:
             return replace(sight, object=Object.OWN)
         return sight
 

@@ -11,7 +11,7 @@ from authcontract_policy import Operation
 from authcontract_conformance.exchange._exchange import Acquire, Exchange, Key, Part, Parts, Probe, Purpose
 from authcontract_conformance.oracle._oracle import describe_exchange
 from authcontract_conformance.oracle._verdict import PASSED, Evidence, Judgement, fail, inconclusive
-from authcontract_conformance.world._isolation import Border, shows
+from authcontract_conformance.world._isolation import shows
 from authcontract_conformance.world._patterns import reading_operation
 from authcontract_conformance.world._world import Asking, Item, World
 
@@ -66,6 +66,8 @@ def kept_from_others(stranger: str | None, world: World) -> Asking[Judgement]:
         for who, probe in others:
             exchange: Exchange = yield replace(probe, target=change(probe.target), label=f"{who} asks for {name}")
             if exchange.succeeded and shows(exchange, item.canary):
+                if (yield from _shown_anyway(world, operation, probe, item, change)):
+                    return inconclusive(f"{who} is shown what its owner never asked for as well")
                 age = exchange.header("Age")
                 kept = "" if age is None else f", Age: {age[:20]}"
                 got = f"{describe_exchange(exchange)} with the object's content{kept}"
@@ -80,6 +82,15 @@ def kept_from_others(stranger: str | None, world: World) -> Asking[Judgement]:
     return PASSED
 
 
+def _shown_anyway(world: World, operation: Operation, probe: Probe, item: Item, change: Change) -> Asking[bool]:
+    """Tell whether somebody is shown an object at an address at which nobody asked for it before: no cache can."""
+    fresh = yield from world.item(operation)
+    old, new = (tuple(each.parameters.values())[-1].encode() for each in (item, fresh))
+    target = tuple(part.replace(old, new) if isinstance(part, bytes) else part for part in probe.target)
+    exchange: Exchange = yield replace(probe, target=change(target), label="an object that its owner never asked for")
+    return exchange.succeeded and shows(exchange, fresh.canary)
+
+
 def _others(
     world: World, operation: Operation, item: Item, stranger: str | None
 ) -> Asking[tuple[tuple[str, Probe], ...]]:
@@ -88,8 +99,3 @@ def _others(
         key: Key = yield Acquire(world.need(operation, organisation=stranger))
         found.append(("another organisation", world.request(operation, key, item)))
     return tuple(found)
-
-
-def border_of(world: World) -> Border:
-    """Return the border between two organisations, in the environment that matters."""
-    return Border(owner="A", home=world.environment, stranger="B", abroad=world.environment)

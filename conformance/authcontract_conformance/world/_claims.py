@@ -84,7 +84,7 @@ def claimed(border: Border, claim: Claim, world: World) -> Asking[Judgement]:
     for operation in (reader, lister):
         for ways in _ways(claim):
             exchange = yield from _claiming(world, operation, item, border, **ways)
-            judged.append((exchange.probe.label, _shown(world, exchange, item)))
+            judged.append((exchange.probe.label, (yield from _shown(world, operation, exchange, item, border))))
     for operation in writers:
         for ways in _ways(claim):
             yield from _claiming(world, operation, item, border, **ways)
@@ -117,11 +117,14 @@ def _claiming(world: World, operation: Operation, item: Item | None, border: Bor
     return exchange
 
 
-def _shown(world: World, exchange: Exchange, item: Item) -> Judgement:
+def _shown(world: World, operation: Operation, exchange: Exchange, item: Item, border: Border) -> Asking[Judgement]:
     if not exchange.succeeded or not shows(exchange, item.canary):
         return PASSED
+    plain = yield from _claiming(world, operation, item, border, label="nothing")
+    if plain.succeeded and shows(plain, item.canary):
+        return inconclusive("it is shown without any claim as well")
     got = f"{describe_exchange(exchange)} with the object's content"
-    return fail(world.expect(exchange.probe, FOREIGN).evidence(exchange, got=got), "what it claims was believed")
+    return fail(world.expect(exchange.probe, FOREIGN).evidence(exchange, plain, got), "what it claims was believed")
 
 
 def _one_by_one(
@@ -129,14 +132,18 @@ def _one_by_one(
 ) -> Asking[list[tuple[str, Judgement]]]:
     judged = []
     for operation in writers:
-        for ways in _ways(claim):
+        for ways in ({"label": "nothing"}, *_ways(claim)):
             item = yield from world.item(reader, border.owner, border.home)
             before = yield from looks(world, (operation,), item)
             exchange = yield from _claiming(world, operation, item, border, **ways)
-            if (yield from changed(world, item, before, (exchange.probe.canary,))):
-                got = f"{describe_exchange(exchange)}, and its owner sees a change"
-                evidence = world.expect(exchange.probe, FOREIGN).evidence(exchange, got=got)
-                judged.append((exchange.probe.label, fail(evidence, "what it claims was believed")))
+            if not (yield from changed(world, item, before, (exchange.probe.canary,))):
+                continue
+            if len(ways) == 1:  # then a claim that does it proves nothing
+                judged.append((exchange.probe.label, inconclusive("it is changed without any claim as well")))
+                break
+            got = f"{describe_exchange(exchange)}, and its owner sees a change"
+            evidence = world.expect(exchange.probe, FOREIGN).evidence(exchange, got=got)
+            judged.append((exchange.probe.label, fail(evidence, "what it claims was believed")))
     return judged
 
 
@@ -147,14 +154,16 @@ def _made_elsewhere(
     maker = world.resources.maker(lister)
     assert maker is not None  # noqa: S101  see `listers`
     made: list[Exchange] = []
-    for ways in (*_ways(claim), *_in_body(world, maker[0], claim)):
+    for ways in (*_ways(claim), *_in_body(world, maker[0], claim), {"label": "nothing"}):
         made.append((yield from _claiming(world, maker[0], None, border, **ways)))  # noqa: PERF401  it yields
     if not any(exchange.succeeded for exchange in made):
         return []
     seen = yield from _ask(world, lister, None, border.owner, border.home)
+    if not seen.succeeded or shows(seen, made[-1].probe.canary):
+        return []  # whatever anybody makes stands there
     judged = []
-    for exchange in made:
-        if seen.succeeded and exchange.succeeded and shows(seen, exchange.probe.canary):
+    for exchange in made[:-1]:
+        if exchange.succeeded and shows(seen, exchange.probe.canary):
             evidence = world.expect(exchange.probe).evidence(
                 exchange, seen, f"{describe_exchange(exchange)}, and it stands in the owner's list"
             )

@@ -39,6 +39,11 @@ class Border:
     abroad: str | None
 
 
+def border_of(world: World) -> Border:
+    """Return the border between two organisations, in the environment that matters."""
+    return Border(owner="A", home=world.environment, stranger="B", abroad=world.environment)
+
+
 def some(found: Sequence[T], most: int = MANY) -> tuple[T, ...]:
     """Return all of them, or, where there are many, every so many."""
     return tuple(found[:: max(1, -(-len(found) // most))])
