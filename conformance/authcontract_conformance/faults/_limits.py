@@ -82,10 +82,10 @@ def _one_less(_server: Server, _call: Call, charge: Charge) -> Charge:
 
 def _first_plan(server: Server, call: Call, charge: Charge) -> Charge:
     """Take the amount of the plan that the policy names first, which is what a default in the code would be."""
-    if call.key is None or not server.contract.policy.plans:
+    operation = call.reading.operation
+    if call.key is None or operation is None or not server.contract.policy.plans:
         return charge
-    key = replace(call.key, plan=server.contract.policy.plans[0])
-    found = server.contract.charges(call.reading, key, call.now)
+    found = server.contract.usual_charges(operation, replace(call.key, plan=server.contract.policy.plans[0]))
     small = next((each for each in found if each.limit == charge.limit), charge)
     return replace(charge, amount=min(small.amount, charge.amount), burst=min(small.burst, charge.burst))
 
