@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from authcontract_policy import Operation, Specification, inline
 
-from authcontract_conformance.samples._instance import merged
+from authcontract_conformance.samples._instance import kind, merged
 from authcontract_conformance.samples._schema import Schema, translate
 
 #: Names of parameters that say nothing of what they name.
@@ -102,13 +102,24 @@ class Links:
         media = next((m for m in operation.request_body if "json" in m), None)
         return {} if media is None else translate(inline(self._specification, operation.request_body[media]), "request")
 
-    def _shown(self, operation: Operation) -> Iterator[str]:
-        """Yield the fields of successful responses, those of the object itself first, then of the objects in it."""
+    def lists(self, operation: Operation) -> bool:
+        """Tell whether a successful response is a list, or has one in it."""
+        return any(
+            kind(merged(each)) == "array"
+            for whole in self._answers(operation)
+            for each in (whole, *_properties(whole).values())
+            if isinstance(each, Mapping)
+        )
+
+    def _answers(self, operation: Operation) -> Iterator[Schema]:
         for status, content in operation.responses.items():
             media = next((m for m in content if "json" in m), None)
-            if media is None or not status.startswith("2"):
-                continue
-            whole = translate(inline(self._specification, content[media]), "response")
+            if media is not None and status.startswith("2"):
+                yield translate(inline(self._specification, content[media]), "response")
+
+    def _shown(self, operation: Operation) -> Iterator[str]:
+        """Yield the fields of successful responses, those of the object itself first, then of the objects in it."""
+        for whole in self._answers(operation):
             outer = _properties(whole)
             yield from outer
             for inner in outer.values():

@@ -88,6 +88,7 @@ def listers(world: World) -> tuple[Operation, ...]:
         for operation in _data(world)
         if operation.method == "GET"
         and not world.resources.steps(operation)
+        and world.resources.links.lists(operation)
         and (maker := world.resources.maker(operation)) is not None
         and maker[0] in world.operations
         and world.access.strongest(operation, world.environment) is not None
