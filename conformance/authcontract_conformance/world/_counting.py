@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from authcontract_policy import Operation
 
 from authcontract_conformance.exchange._exchange import Acquire, Exchange, Key, Parts
-from authcontract_conformance.oracle._verdict import PASSED, Evidence, Judgement, fail, inconclusive
+from authcontract_conformance.oracle._verdict import PASSED, Evidence, Judgement, fail, inconclusive, skipped
 from authcontract_conformance.world._isolation import (
     TELLING,
     Border,
@@ -124,10 +124,10 @@ def _evidence(exchange: Exchange, control: Exchange, got: str) -> Evidence:
 def searched_and_paged(lister: Operation, border: Border, world: World) -> Asking[Judgement]:
     """Search a list as the stranger for an object of the owner, and turn its pages."""
     made = yield from make(world, lister, border.owner, border.home)
-    if made is None or made.id is None:
+    if made is None:
         return inconclusive(f"no object could be made for {lister.label}")
-    if len(made.id) < TELLING:
-        return inconclusive("an id so short may stand in a list by chance")
+    if made.id is None or len(made.id) < TELLING:
+        return skipped("no id, or one so short that it may stand in a list by chance")
     documented = world.resources.links.texts(lister)
     searches = [tuple((name, made.canary) for name in names) for names in (documented, SEARCH) if names]
     key: Key = yield Acquire(world.need(lister, organisation=border.stranger, environment=border.abroad))

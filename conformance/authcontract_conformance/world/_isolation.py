@@ -229,7 +229,7 @@ def make(world: World, lister: Operation, organisation: str, environment: str | 
 def foreign_list(lister: Operation, border: Border, world: World) -> Asking[Judgement]:
     """Look for an object of the owner in a list that the stranger sees; the owner's own list must show it."""
     member = yield from make(world, lister, border.owner, border.home)
-    if member is None or member.id is None:
+    if member is None:
         return inconclusive(f"no object could be made for {lister.label}")
     seen_by: dict[str, Exchange] = {}
     for who, organisation, environment in (
@@ -238,7 +238,9 @@ def foreign_list(lister: Operation, border: Border, world: World) -> Asking[Judg
     ):
         key: Key = yield Acquire(world.need(lister, organisation=organisation, environment=environment))
         seen_by[who] = yield world.request(lister, key, environment=environment, label=f"the {who}'s list")
-    marks = [m for m in (member.canary, member.id) if len(m) >= TELLING and shows(seen_by["owner"], m)]
+    marks = [m for m in (member.canary, member.id) if m and len(m) >= TELLING and shows(seen_by["owner"], m)]
+    if not marks and member.id is None:
+        return skipped(f"nothing tells what was made for {lister.label} from others")
     if not marks or seen_by["stranger"].broken:
         return inconclusive("the owner's own list does not show the object")
     if any(shows(seen_by["stranger"], mark) for mark in marks):
