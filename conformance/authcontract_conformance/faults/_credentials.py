@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import parse_qsl
 
-from authcontract_engine import Decision, KeyRecord, Object, Request
+from authcontract_engine import Contract, Decision, KeyRecord, Object, Request
 from authcontract_policy import Cause
 
 from authcontract_conformance.reference import Answer, Call, Identity, Message, Seams, Server, Sight
@@ -75,6 +75,10 @@ def _some_environment(seams: Seams) -> Seams:
         return None if environments and record.environment == environments[-1] else record
 
     return altered(seams, refuse)
+
+
+def _one_environment(contract: Contract) -> str | None:
+    return None if contract.policy.environments else "the contract has one environment"
 
 
 def _exact_scheme(seams: Seams) -> Seams:
@@ -214,6 +218,7 @@ FAULTS: Final = (
         family=Family.DEPLOYMENT,
         clauses=("AUTH-2",),
         plant=_some_environment,
+        meaningful=_one_environment,
     ),
     Fault(
         name="scheme-has-case",

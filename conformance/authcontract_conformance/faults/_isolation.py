@@ -15,7 +15,7 @@ from authcontract_conformance.reference import Call, Outcome, Seams, Server, Sig
 
 from ._claims import believing, environment
 from ._fault import Family, Fault, Plant
-from ._tools import answering, lenient
+from ._tools import answering, lenient, served
 
 _READING: Final = frozenset({b"GET", b"HEAD"})
 
@@ -202,6 +202,7 @@ FAULTS: Final = (
         family=Family.IMPLEMENTATION,
         clauses=("TEN-1",),
         plant=_blind("organisation", lambda _s, call: call.request.method in {b"PATCH", b"PUT"}),
+        meaningful=served("PATCH", "PUT"),
     ),
     Fault(
         name="foreign-object-deleted-unseen",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
-from authcontract_engine import Decision, Request
+from authcontract_engine import Contract, Decision, Request
 from authcontract_policy import Cause
 
 from authcontract_conformance.reference import Answer, Call, Message, Outcome, Seams, Server
@@ -41,6 +41,11 @@ def _put_is_patch(seams: Seams) -> Seams:
         return replace(request, method=b"PATCH") if request.method == b"PUT" else request
 
     return replace(seams, parse=parse)
+
+
+def _put_is_free(contract: Contract) -> str | None:
+    paths = {method: {o.path for o in contract.operations if o.method == method} for method in ("PATCH", "PUT")}
+    return None if paths["PATCH"] - paths["PUT"] else "no path serves PATCH and not PUT"
 
 
 def _unknown_is_get(seams: Seams) -> Seams:
@@ -259,6 +264,7 @@ FAULTS: Final = (
         family=Family.LIBRARY,
         clauses=("METH-2",),
         plant=_put_is_patch,
+        meaningful=_put_is_free,
     ),
     Fault(
         name="any-method-reads",

@@ -13,7 +13,7 @@ from authcontract_conformance.reference import Answer, Call, Outcome, Seams, Ser
 
 from . import _exposed
 from ._fault import Family, Fault, Plant
-from ._tools import at_scope, carry_out, carry_out_as, closed, lets, may_write
+from ._tools import at_scope, carry_out, carry_out_as, closed, lets, may_write, served
 
 
 def _writers_delete(seams: Seams) -> Seams:
@@ -161,6 +161,7 @@ FAULTS: Final = (
         family=Family.IMPLEMENTATION,
         clauses=("SCOPE-1", "SCOPE-2"),
         plant=_done_though_denied("PATCH"),
+        meaningful=served("PATCH"),
     ),
     Fault(
         name="readers-may-patch",
@@ -168,6 +169,7 @@ FAULTS: Final = (
         family=Family.IMPLEMENTATION,
         clauses=("SCOPE-1", "SCOPE-2"),
         plant=_readers_patch,
+        meaningful=served("PATCH"),
     ),
     Fault(
         name="post-before-rights",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from authcontract_engine import Body, Decision, Facts, KeyRecord, Request
+from authcontract_engine import Body, Contract, Decision, Facts, KeyRecord, Request
 from authcontract_policy import CHECK_OF, Cause, Check, Operation, SentAs
 
 from authcontract_conformance.reference import Answer, Call, Identity, Message, Seams, Server
@@ -24,6 +24,16 @@ WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 def simple(name: str, sentence: str, clause: str, plant: Plant, family: Family = Family.IMPLEMENTATION) -> Fault:
     """Return a fault that one clause catches."""
     return Fault(name=name, sentence=sentence, family=family, clauses=(clause,), plant=plant)
+
+
+def served(*methods: str) -> Callable[[Contract], str | None]:
+    """Return what says of a contract, where it is so, that it has no operation by any of these methods."""
+
+    def meaningful(contract: Contract) -> str | None:
+        there = any(operation.method in methods for operation in contract.operations)
+        return None if there else f"no operation is a {' or '.join(methods)}"
+
+    return meaningful
 
 
 # --- the presented key ---------------------------------------------------------------------------------------------
