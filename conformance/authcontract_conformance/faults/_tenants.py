@@ -209,6 +209,19 @@ def _refers(contract: Contract) -> str | None:
     return None if found else "no body names an object"
 
 
+def _adds_to_named(contract: Contract) -> str | None:
+    """Say why nothing is added to an object that a body names."""
+    links = Links(contract.specification)
+    creatable = {operation.path for operation in contract.operations if operation.method == "POST"}
+    found = any(
+        links.produces(operation) == collection and collection not in creatable
+        for operation in contract.operations
+        for where, _, collection in links.refers(operation)
+        if where == "body"
+    )
+    return None if found else "nothing is added to an object that a body names"
+
+
 def _makes_by_the_way(contract: Contract) -> str | None:
     """Say why nothing is made by the way that can be deleted."""
     made = Links(contract.specification).producers
@@ -311,7 +324,7 @@ FAULTS: Final = (
         family=Family.IMPLEMENTATION,
         clauses=("TEN-4",),
         plant=_said_into_foreign,
-        meaningful=_refers,
+        meaningful=_adds_to_named,
     ),
     Fault(
         name="named-object-is-changed",
