@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -88,7 +89,9 @@ def _hosts(world: World) -> Iterator[tuple[str, tuple[Parts, ...]]]:
 def _good_hosts(world: World) -> Iterator[tuple[str, tuple[Parts, ...]]]:
     """Return Hosts of the right form that an allow-list may not know in this spelling."""
     named = next(iter(world.policy.base_url.values()), None)
-    host = (urlsplit(named or "").hostname or "localhost").encode()
+    host = (urlsplit(named or "").hostname or "").encode()
+    if not re.search(rb"[a-z]", host):
+        host = b"localhost"  # an address has no case
     yield "Host in upper case", ((host.upper(),),)
     yield "Host with a dot at its end", ((host + b".",),)
     yield "Host localhost", ((b"localhost",),)

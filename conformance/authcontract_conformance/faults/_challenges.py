@@ -77,15 +77,6 @@ def _without_allow(seams: Seams) -> Seams:
     return passing(seams, proxy)
 
 
-def _allow_of_one(seams: Seams) -> Seams:
-    def change(_server: Server, _call: Call, _decision: Decision, answer: Answer) -> Answer:
-        if answer.status != _NOT_ALLOWED:
-            return answer
-        return replace(answer, headers=(*without(answer, "Allow").headers, ("Allow", "OPTIONS")))
-
-    return answering(seams, change)
-
-
 def _upgrade_unsaid(seams: Seams) -> Seams:
     def proxy(_server: Server, message: Message, onward: Onward) -> Answer:
         return onward(message) if message.scheme == "https" else Answer(426)
@@ -173,14 +164,6 @@ FAULTS: Final = (
         family=Family.DEPLOYMENT,
         clauses=("ERR-10",),
         plant=_without_allow,
-        meaningful=_has_405,
-    ),
-    Fault(
-        name="allow-forgets-methods",
-        sentence="Allow names OPTIONS only, whatever the path serves",
-        family=Family.LIBRARY,
-        clauses=("ERR-10",),
-        plant=_allow_of_one,
         meaningful=_has_405,
     ),
     Fault(
