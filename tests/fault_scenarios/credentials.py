@@ -18,6 +18,7 @@ SHOWN: Shown = {
     "revoked-key-works": (life("revoke"), (401,), (200,)),
     "expired-key-works": (life("rotate", DAY), (401, 200), (200, 200)),
     "id-works-as-key": (lambda c: c.status("GET", "/orders", c.key().id), 401, 200),
+    "wildcard-is-a-key": (lambda c: c.status("GET", "/shop", "sk_live_%"), 401, 200),
     "beginning-of-key-works": (altered(lambda key: key[:-10]), 401, 200),
     "longer-key-works": (altered(lambda key: key + "x"), 401, 200),
     "key-without-case": (altered(str.swapcase), 401, 200),

@@ -157,6 +157,11 @@ def by(world: World, operation: Operation, key: Key, way: Way, item: Item) -> Pr
     return world.request(operation, key, item, canary=world.canary(), lines=(line(world, way, key),), label=way.what)
 
 
+def bare(world: World, operation: Operation, key: Key | None, item: Item) -> Probe:
+    """Return the canonical request with nothing special about it."""
+    return world.request(operation, key, item, canary=world.canary(), label=f"{operation.label}, nothing special")
+
+
 def in_headers(world: World, operation: Operation, key: Key, ways: tuple[Way, ...], item: Item) -> Probe:
     """Return the canonical request without a documented key, and with the key in each of these headers and cookies."""
     label = ways[0].what if len(ways) == 1 else "the key in headers and cookies that nobody documents"

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 from authcontract_policy import Cause, Operation
 
 from authcontract_conformance.clauses._clause import Case, Clause, Steps
+from authcontract_conformance.clauses._each import Keys, each, open_to_some, some, turned, unless_open
 from authcontract_conformance.clauses._ways import (
     APART,
     HEADERS,
     QUERY_NAMES,
     SCHEMES,
     TRUST,
+    bare,
     by,
     claiming,
     everything,
@@ -29,9 +31,7 @@ from authcontract_conformance.oracle._oracle import broken, describe_exchange
 from authcontract_conformance.oracle._verdict import (
     PASSED,
     Basis,
-    Judgement,
     Level,
-    Word,
     fail,
     inconclusive,
     unspecified,
@@ -43,50 +43,8 @@ from authcontract_conformance.world._patterns import (
     glance,
     protected,
     reading_operation,
-    summed,
 )
-from authcontract_conformance.world._world import Ended, Item, World
-
-#: Up to so many operations are each looked at; of more, so many at even distances.
-MANY = 60
-#: Gives a key that some case may expose: nobody else has it, and one of each sort is enough.
-Keys: TypeAlias = Callable[[Need], Generator[Action, Any, Key]]
-
-
-def _some(operations: Iterable[Operation]) -> tuple[Operation, ...]:
-    """Return the operations, or a fair choice of them where they are very many."""
-    found = tuple(operations)
-    return found[:: max(1, -(-len(found) // MANY))]
-
-
-def _callable(world: World) -> tuple[Operation, ...]:
-    return tuple(op for op in protected(world) if world.access.strongest(op, world.environment) is not None)
-
-
-def _each(operations: Iterable[Operation], steps: Callable[[World, Operation, Keys], Steps], world: World) -> Steps:
-    """Try something on one operation after the other, and return the worst that came of it."""
-    keys: dict[Need, Key] = {}
-
-    def exposed(need: Need) -> Generator[Action, Any, Key]:
-        if need not in keys:
-            keys[need] = yield Acquire(need)
-        return keys[need]
-
-    judged: list[tuple[str, Judgement]] = []
-    for operation in operations:
-        try:
-            judgement = yield from steps(world, operation, exposed)
-        except Ended as ended:
-            judgement = ended.judgement
-        if judgement.word is not Word.PASS:
-            judged.append((operation.label, judgement))
-    return summed(judged, len(judged) or 1)
-
-
-def _turned(operations: tuple[Operation, ...], turn: int) -> tuple[Operation, ...]:
-    """Return the operations with another one first: of clauses that share what they learn each begins elsewhere."""
-    start = len(operations) * turn // 3
-    return operations[start:] + operations[:start]
+from authcontract_conformance.world._world import Item, World
 
 
 def _unheard(world: World, operation: Operation, keys: Keys) -> Generator[Action, Any, bool]:
@@ -121,7 +79,8 @@ def _one_name_each(world: World) -> Steps:
     operation = reading_operation(world)
     key: Key = yield Acquire(world.need(operation, own=True))
     attempts: list[Attempt] = [partial(in_query, world, operation, key, (name,)) for name in _query_names(world)]
-    return (yield from bypasses(world, operation, attempts))
+    judged = yield from bypasses(world, operation, attempts)
+    return (yield from unless_open(world, operation, judged, partial(bare, world, operation, None)))
 
 
 def _query_of(world: World, operation: Operation, keys: Keys) -> Steps:
@@ -130,12 +89,13 @@ def _query_of(world: World, operation: Operation, keys: Keys) -> Steps:
     key = yield from keys(world.need(operation, own=True))
     names = _query_names(world)
     alone: list[Attempt] = [partial(in_query, world, operation, key, (name,)) for name in names]
-    return (yield from glance(world, operation, partial(in_query, world, operation, key, names), alone))
+    judged = yield from glance(world, operation, partial(in_query, world, operation, key, names), alone)
+    return (yield from unless_open(world, operation, judged, partial(bare, world, operation, None)))
 
 
 def _auth_10(world: World) -> Iterable[Case]:
     yield Case("a key in the query", _one_name_each)
-    yield Case("a key in the query of each operation", partial(_each, _turned(_some(_callable(world)), 0), _query_of))
+    yield Case("a key in the query of each operation", partial(each, turned(some(open_to_some(world)), 0), _query_of))
 
 
 # --- AUTH-11: other headers, cookies, forms and schemes -------------------------------------------------------------
@@ -145,12 +105,14 @@ def _other_schemes(world: World) -> Steps:
     operation = reading_operation(world)
     key: Key = yield Acquire(world.need(operation, own=True))
     attempts: list[Attempt] = [partial(by, world, operation, key, way) for way in undocumented(world, SCHEMES)]
-    return (yield from bypasses(world, operation, attempts))
+    judged = yield from bypasses(world, operation, attempts)
+    return (yield from unless_open(world, operation, judged, partial(bare, world, operation, None)))
 
 
 def _in_a_form(operation: Operation, world: World) -> Steps:
     key: Key = yield Acquire(world.need(operation, own=True))
-    return (yield from bypasses(world, operation, [partial(in_form, world, operation, key)]))
+    judged = yield from bypasses(world, operation, [partial(in_form, world, operation, key)])
+    return (yield from unless_open(world, operation, judged, partial(bare, world, operation, None)))
 
 
 def _headers_of(world: World, operation: Operation, keys: Keys) -> Steps:
@@ -159,19 +121,20 @@ def _headers_of(world: World, operation: Operation, keys: Keys) -> Steps:
     key = yield from keys(world.need(operation, own=True))
     ways = undocumented(world, HEADERS)
     alone: list[Attempt] = [partial(in_headers, world, operation, key, (way,)) for way in ways]
-    return (yield from glance(world, operation, partial(in_headers, world, operation, key, ways), alone))
+    judged = yield from glance(world, operation, partial(in_headers, world, operation, key, ways), alone)
+    return (yield from unless_open(world, operation, judged, partial(bare, world, operation, None)))
 
 
 def _auth_11(world: World) -> Iterable[Case]:
     yield Case("a key under another scheme", _other_schemes)
-    callable_ = _callable(world)
+    operations = open_to_some(world)
     for method in ("GET", "POST"):
         # What takes no body is not refused for the form's sake.
-        fitting = [op for op in callable_ if op.method == method]
+        fitting = [op for op in operations if op.method == method]
         chosen = next((op for op in fitting if not op.request_body), next(iter(fitting), None))
         if chosen is not None:
             yield Case(f"a key in a form, {chosen.label}", partial(_in_a_form, chosen))
-    yield Case("a key in other headers of each operation", partial(_each, _turned(_some(callable_), 1), _headers_of))
+    yield Case("a key in other headers of each operation", partial(each, turned(some(operations), 1), _headers_of))
 
 
 # --- AUTH-12: conflicting credentials -------------------------------------------------------------------------------
@@ -258,10 +221,10 @@ def _auth_12(world: World) -> Iterable[Case]:
     yield Case("two keys on one line", _joined)
     for first, start in (("unknown", 0), ("valid", 1)):
         # Each operation is tried in one order, and every other one in the other.
-        chosen = _some(_callable(world))[start::2]
+        chosen = some(open_to_some(world))[start::2]
         yield Case(
             f"two lines, the {first} key first",
-            partial(_each, chosen, partial(_two_lines_of, first=first)),
+            partial(each, chosen, partial(_two_lines_of, first=first)),
             again=False,
         )
     for operation in protected(world):
@@ -287,7 +250,8 @@ def _claims_of(world: World, operation: Operation, keys: Keys, *, with_key: bool
     elif operation != reading_operation(world) and (yield from _unheard(world, operation, keys)):
         return PASSED
     alone: list[Attempt] = [partial(claiming, world, operation, key, (claim,)) for claim in TRUST]
-    return (yield from glance(world, operation, partial(claiming, world, operation, key, TRUST), alone))
+    judged = yield from glance(world, operation, partial(claiming, world, operation, key, TRUST), alone)
+    return (yield from unless_open(world, operation, judged, partial(bare, world, operation, key)))
 
 
 def _claims_apart(who: str, world: World) -> Steps:
@@ -299,12 +263,13 @@ def _claims_apart(who: str, world: World) -> Steps:
             return PASSED
         operation, key = closed
     attempts: list[Attempt] = [partial(claiming, world, operation, key, (claim,)) for claim in APART]
-    return (yield from bypasses(world, operation, attempts))
+    judged = yield from bypasses(world, operation, attempts)
+    return (yield from unless_open(world, operation, judged, partial(bare, world, operation, key)))
 
 
 def _closed_to_somebody(world: World) -> Generator[Action, Any, tuple[Operation, Key] | None]:
     """Return an operation and a key that may not call it, whatever the silences are answered; reading is cheaper."""
-    for operation in sorted(_callable(world), key=lambda op: op.method != "GET"):
+    for operation in sorted(open_to_some(world), key=lambda op: op.method != "GET"):
         for need in world.access.insufficient(operation, world.environment)[:1]:
             key: Key = yield Acquire(need)
             expectation = world.expect(world.request(operation, key))
@@ -314,9 +279,9 @@ def _closed_to_somebody(world: World) -> Generator[Action, Any, tuple[Operation,
 
 
 def _auth_15(world: World) -> Iterable[Case]:
-    operations = _turned(_some(_callable(world)), 2)
-    yield Case("rights claimed without a key", partial(_each, operations, partial(_claims_of, with_key=False)))
-    yield Case("rights claimed with a key that may not", partial(_each, operations, partial(_claims_of, with_key=True)))
+    operations = turned(some(open_to_some(world)), 2)
+    yield Case("rights claimed without a key", partial(each, operations, partial(_claims_of, with_key=False)))
+    yield Case("rights claimed with a key that may not", partial(each, operations, partial(_claims_of, with_key=True)))
     for who in ("no key", "a key that may not"):
         yield Case(f"headers that hide each other, {who}", partial(_claims_apart, who))
 

@@ -24,8 +24,10 @@ from ._tools import (
     presented,
     presenting,
     remembering,
+    simple,
     values,
 )
+from ._trust import trusting
 
 #: Fewer characters than this are no key even for a careless comparison.
 _LEAST: Final = 12
@@ -202,7 +204,18 @@ def _after_comma(seams: Seams) -> Seams:
     return replace(seams, authenticate=authenticate)
 
 
+def _wildcard(server: Server, call: Call) -> bool:
+    """Tell whether a look-up by pattern would find some key or other."""
+    return any(key.endswith(b"%") for key in presented(server, call.request))
+
+
 FAULTS: Final = (
+    simple(
+        "wildcard-is-a-key",
+        "Keys are looked up with LIKE, so that a prefix and `%` is a key",
+        "AUTH-8",
+        trusting(_wildcard),
+    ),
     _open_operation("GET"),
     _open_operation("POST"),
     Fault(
