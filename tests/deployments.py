@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +15,8 @@ import yaml
 from authcontract_conformance.cli import run as command
 from authcontract_conformance.reference import Answer, Message, Server
 from authcontract_conformance.reference._certificate import Certificate, make_certificate
-from authcontract_conformance.reference._listener import Port, Writer
+from authcontract_conformance.reference._listener import Connection
+from authcontract_conformance.reference._port import Port, Writer
 from conversations import POLICIES, contract
 
 T = TypeVar("T")
@@ -50,7 +51,9 @@ def in_thread(manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
 async def _listening(serve: Serve, *, secure: bool) -> AsyncIterator[int]:
     loop = asyncio.get_running_loop()
     port = Port(serve, Writer(time.time), "https" if secure else "http")
-    server = await loop.create_server(port, "127.0.0.1", 0, ssl=certificate().context() if secure else None)
+    server = await loop.create_server(
+        partial(Connection, port), "127.0.0.1", 0, ssl=certificate().context() if secure else None
+    )
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

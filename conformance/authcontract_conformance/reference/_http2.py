@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import h2.config
 import h2.connection
@@ -22,9 +22,7 @@ from authcontract_policy import Cause
 
 from ._http import MAX_BODY, MAX_HEAD, MAX_LINE, MAX_TARGET, TOKEN, Head, Lines
 from ._message import Answer, Message
-
-if TYPE_CHECKING:
-    from ._listener import Port
+from ._port import Port
 
 #: What a connection is asked for by ALPN, ours first.
 PROTOCOLS: Final = ("h2", "http/1.1")

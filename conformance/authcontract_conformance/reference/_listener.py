@@ -7,18 +7,14 @@ connection on which it can no longer tell where the next request begins.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from email.utils import formatdate
-from http import HTTPStatus
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from authcontract_policy import Cause
 
 from ._http import MAX_BODY, MAX_HEAD, MAX_TARGET, ChunkError, Head, Problem, read_chunks, read_head
 from ._http2 import PROTOCOLS, Http2Connection
-from ._message import Answer, Message
-
-Serve: TypeAlias = Callable[[Message], Answer]
+from ._message import Message
+from ._port import Port
 
 #: Seconds within which a request must be complete once its first byte came; a slower client is cut off.
 REQUEST_TIMEOUT: Final = 20.0
@@ -30,70 +26,14 @@ LINGER: Final = 1.0
 #: Empty lines before a request line that are read over (RFC 9112 section 2.2).
 _MAX_EMPTY: Final = 8
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-#: Statuses that have no content, hence no length either (RFC 9110 section 8.6).
-_BARE: Final = frozenset({204, 304})
-
-
-class Writer:
-    """Renders answers; keeps the Date line of the current second, as one is made thousands of times."""
-
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
-        self._second = -1
-        self._date = ""
-
-    def date(self) -> str:
-        """Return what the Date line says now."""
-        second = int(self._now())
-        if second != self._second:
-            self._second, self._date = second, formatdate(second, usegmt=True)
-        return self._date
-
-    def render(self, answer: Answer, *, head_only: bool, close: str) -> bytes:
-        """Return the bytes of a response."""
-        status = answer.status
-        lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}\r\nDate: {self.date()}\r\n"]
-        lines += [f"{name}: {value}\r\n" for name, value in answer.headers]
-        if status not in _BARE:
-            lines.append(f"Content-Length: {len(answer.body)}\r\n")
-        lines.append(close)
-        lines.append("\r\n")
-        head = "".join(lines).encode("latin-1", "replace")
-        return head if head_only or status in _BARE else head + answer.body
-
-
-_REASONS: Final = {int(status): status.phrase for status in HTTPStatus}
-
-
-class Port:
-    """What the connections of one listening port share."""
-
-    def __init__(
-        self,
-        serve: Serve,
-        writer: Writer,
-        scheme: Literal["https", "http"],
-        environment: str | None = None,
-    ) -> None:
-        self.serve = serve
-        self.writer = writer
-        self.scheme: Literal["https", "http"] = scheme
-        self.environment = environment
-        self.open: set[Connection | Http2Connection] = set()
-        self._opened = 0
-
-    def __call__(self) -> Connection:
-        """Make the protocol of a new connection."""
-        self._opened += 1
-        return Connection(self, self._opened)
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection."""
+    """One client's connection, made for its port when it comes."""
 
-    def __init__(self, port: Port, number: int) -> None:
+    def __init__(self, port: Port) -> None:
         self._port = port
-        self._number = number
+        self._number = port.number()
         self._transport: asyncio.Transport
         self._peer = ""
         self._buffer = b""

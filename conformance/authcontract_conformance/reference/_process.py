@@ -15,6 +15,7 @@ import stat
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TextIO
 from urllib.parse import urlsplit
 
@@ -23,7 +24,8 @@ from authcontract_policy import Algorithm, Dimension
 
 from ._certificate import make_certificate
 from ._control import Control
-from ._listener import Port, Writer
+from ._listener import Connection
+from ._port import Port, Writer
 from ._seams import CORRECT, Seams
 from ._server import Server
 
@@ -124,7 +126,7 @@ class _Ports:
 
     async def _listen(self, port: Port, number: int, context: Any = None) -> int:
         loop = asyncio.get_running_loop()
-        listening = await loop.create_server(port, HOST, number, ssl=context, backlog=_BACKLOG)
+        listening = await loop.create_server(partial(Connection, port), HOST, number, ssl=context, backlog=_BACKLOG)
         self._listening.append((listening, port))
         found: int = listening.sockets[0].getsockname()[1]
         return found

@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import h2.config
@@ -23,7 +23,8 @@ from authcontract_conformance.reference import _http2 as server_side
 from authcontract_conformance.reference._certificate import Certificate, make_certificate
 from authcontract_conformance.reference._http import MAX_BODY, MAX_LINE, MAX_TARGET, Head
 from authcontract_conformance.reference._http2 import MAX_RESETS, MAX_STREAMS, read_fields
-from authcontract_conformance.reference._listener import Port, Writer
+from authcontract_conformance.reference._listener import Connection
+from authcontract_conformance.reference._port import Port, Writer
 from authcontract_conformance.run._target import origin
 from authcontract_policy import Cause
 from hyperframe.frame import ContinuationFrame, Frame, GoAwayFrame, HeadersFrame, PingFrame, RstStreamFrame
@@ -128,7 +129,9 @@ def certificate() -> Certificate:
 @asynccontextmanager
 async def listening(serve: Callable[[Message], Response]) -> AsyncIterator[tuple[Port, str]]:
     port = Port(serve, Writer(time.time), "https")
-    server = await asyncio.get_running_loop().create_server(port, "127.0.0.1", 0, ssl=certificate().context())
+    server = await asyncio.get_running_loop().create_server(
+        partial(Connection, port), "127.0.0.1", 0, ssl=certificate().context()
+    )
     try:
         yield port, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from functools import partial
 
 import pytest
 from authcontract_conformance.reference import Answer, Message
 from authcontract_conformance.reference import _listener as listener
-from authcontract_conformance.reference._listener import Port, Writer
+from authcontract_conformance.reference._listener import Connection
+from authcontract_conformance.reference._port import Port, Writer
 from authcontract_policy import Cause
 
 KEY = b"sk_live_" + b"a1B2c3D4e5" * 3
@@ -30,7 +32,7 @@ class Echo:
 
         async def talk() -> bytes:
             port = Port(self.serve, Writer(lambda: 0.0), "http", "live")
-            server = await asyncio.get_running_loop().create_server(port, "127.0.0.1", 0)
+            server = await asyncio.get_running_loop().create_server(partial(Connection, port), "127.0.0.1", 0)
             async with server:
                 reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])
                 for piece in pieces:
