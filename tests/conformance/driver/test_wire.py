@@ -184,7 +184,8 @@ NOT_ANSWERED: dict[str, tuple[Script, Delivery, str]] = {
 @pytest.mark.parametrize(("script", "delivery", "problem"), NOT_ANSWERED.values(), ids=list(NOT_ANSWERED))
 def test_no_response(script: Script, delivery: Delivery, problem: str) -> None:
     answer, server = ask(script, timeout=0.3 if delivery is Delivery.TIMEOUT else 4.0)
-    assert (answer.delivery, answer.status, answer.body) == (delivery, 0, b"")
+    assert (answer.delivery, answer.status) == (delivery, 0)
+    assert len(answer.body) <= (2 * MAX_HEAD if delivery is Delivery.GARBAGE else 0)
     assert answer.problem.startswith(problem)
     assert not answer.reusable
     assert server.connections == 1
