@@ -143,6 +143,8 @@ def _deleted_unseen(seams: Seams) -> Seams:
 
 
 def _one_environment(contract: Contract) -> str | None:
+    if contract.policy.base_url.dimension is not None:
+        return "each environment has an address of its own, which refuses the keys of the others"
     return None if len(contract.policy.environments) > 1 else "the policy knows one environment"
 
 

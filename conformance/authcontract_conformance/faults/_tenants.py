@@ -88,6 +88,13 @@ def _refusal_names_object(seams: Seams) -> Seams:
     return answering(seams, change)
 
 
+def _says_something(contract: Contract) -> str | None:
+    """Say why a refusal has no room for what is in an object."""
+    rows = [row for row in contract.policy.errors.values() if Cause.FOREIGN_OBJECT in row.when]
+    found = any(row.says for row in rows) and contract.policy.error_format.may_differ
+    return None if found else "the refusal of an object has no text that may differ"
+
+
 def _with(body: Any, names: frozenset[str], text: str) -> Any:
     if not isinstance(body, Mapping):
         return body
@@ -134,6 +141,14 @@ def _figures_of_everybody(seams: Seams) -> Seams:
         return replace(outcome, body=json.dumps(counted).encode())
 
     return replace(seams, perform=perform)
+
+
+def _shows_figures(contract: Contract) -> str | None:
+    """Say why there are no figures to get wrong."""
+    links = Links(contract.specification)
+    plain = (op for op in contract.operations if op.method == "GET" and "{" not in op.path and not links.lists(op))
+    found = any(links.figures(op) and not contract.permit(op, None, None).allowed for op in plain)
+    return None if found else "nothing shows figures"
 
 
 def _everything(server: Server, call: Call) -> Iterator[str]:
@@ -317,6 +332,7 @@ FAULTS: Final = (
         family=Family.IMPLEMENTATION,
         clauses=("TEN-3",),
         plant=_figures_of_everybody,
+        meaningful=_shows_figures,
     ),
     Fault(
         name="said-into-foreign-object",
@@ -377,6 +393,7 @@ FAULTS: Final = (
         family=Family.IMPLEMENTATION,
         clauses=("LEAK-7",),
         plant=_refusal_names_object,
+        meaningful=_says_something,
     ),
     *_shared_caches.FAULTS,
 )

@@ -102,6 +102,11 @@ class Links:
         media = next((m for m in operation.request_body if "json" in m), None)
         return {} if media is None else translate(inline(self._specification, operation.request_body[media]), "request")
 
+    def figures(self, operation: Operation) -> bool:
+        """Tell whether a successful response has a whole number in it."""
+        fields = (each for whole in self._answers(operation) for each in _properties(whole).values())
+        return any(kind(merged(each)) == "integer" for each in fields if isinstance(each, Mapping))
+
     def lists(self, operation: Operation) -> bool:
         """Tell whether a successful response is a list, or has one in it."""
         return any(
