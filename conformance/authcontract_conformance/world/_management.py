@@ -25,6 +25,8 @@ from authcontract_conformance.world._world import Asking, Ended, Item, World
 
 #: A text this long without a space can be a secret where no prefix tells.
 SECRET_LENGTH = 20
+#: The lineage of a record like that of its creator: what is created, and not rotated, shares nobody's requests.
+BEGINS_ONE = "(begins one)"
 SECRET_NAMES = ("secret", "key", "token", "api_key", "value")
 
 
@@ -103,7 +105,7 @@ def create(world: World, operation: Operation, need: Need) -> Asking[tuple[Key, 
 
 def created_like(manager: Key, need: Need) -> Key:
     """Return what a key must be that `manager` creates with the scopes of this need."""
-    return Key(replace(manager.record, scopes=need.scopes, lineage=""), need)
+    return Key(replace(manager.record, scopes=need.scopes, lineage=BEGINS_ONE), need)
 
 
 def managing(  # noqa: PLR0913  who does what to which key, and with what
@@ -147,7 +149,7 @@ def learn(world: World, exchange: Exchange, like: Key) -> Asking[Key]:
     path, holder = found
     # A target that calls a key by its secret, or by no readable name, is not followed in that.
     told = str(holder.get("id", ""))
-    identity = told if told.isprintable() and told and holder[str(path[-1])] not in told else f"{like.id}-next"
+    identity = told if told.isprintable() and told and holder[str(path[-1])] not in told else f"{like.id}-{exchange.number}"
     record = replace(
         like.record,
         id=identity,
@@ -156,7 +158,7 @@ def learn(world: World, exchange: Exchange, like: Key) -> Asking[Key]:
         rotated_at=None,
         grace=None,
         revoked_at=None,
-        lineage=like.record.lineage or like.id,
+        lineage="" if like.record.lineage == BEGINS_ONE else like.record.lineage or like.id,
     )
     learnt: Key = yield Learn(exchange=exchange, path=path, record=record, need=like.need)
     return learnt
