@@ -2,21 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 import pytest
 from authcontract_conformance.clauses import catalogue
 from authcontract_conformance.clauses._clause import Steps
 from authcontract_conformance.clauses.come_back import seconds_of
-from authcontract_conformance.exchange._exchange import Action, Burst, Exchange
+from authcontract_conformance.exchange._exchange import Action, Burst, Exchange, Key
 from authcontract_conformance.faults import fault
 from authcontract_conformance.oracle._verdict import Judgement, Word
 from authcontract_conformance.reference import CORRECT, Call, Server
 from authcontract_conformance.world import _quota
-from authcontract_conformance.world._world import Ended
+from authcontract_conformance.world._management import create, rotate
+from authcontract_conformance.world._world import Asking, Ended, World
 from authcontract_engine import STEPS, Charge, MemoryLimiter, Reservation
-from authcontract_policy import Algorithm
+from authcontract_policy import Algorithm, Operation
 from conversations import Alter, Conversation, answer, instead
 
+T = TypeVar("T")
 RATE = [name for name in catalogue() if name.startswith("RATE-")]
 ACTIVE = [name for name in RATE if catalogue()[name].cases is not None]
 ACCUSED = {Word.FAIL, Word.WARN}
@@ -273,6 +276,37 @@ def test_requests_that_race_are_completed_together() -> None:
     for race in races:
         assert len({probe.connection for probe in race.probes}) == len(race.probes) > 8
         assert all(not probe.paced and probe.body for probe in race.probes)
+
+
+def test_a_created_key_is_counted_by_itself() -> None:
+    """Its creator is no older sister of it: only rotation makes keys share what is left."""
+    talk = Conversation("synaptiq")
+    world = talk.world("case")
+    made = []
+    for _ in range(2):
+        key, _ = follow(talk, create(world, talk.operation("createKey"), world.need(talk.operation("listLeads"))))
+        made.append(key)
+    first, second = made
+    buckets = {charge.bucket for key in made for charge in charges(world, talk.operation("listLeads"), key)}
+    assert len(buckets) == 2
+    successor = follow(talk, rotate(world, first))
+    assert charges(world, talk.operation("listLeads"), successor) == charges(world, talk.operation("listLeads"), first)
+    assert first.id != second.id
+
+
+def charges(world: World, operation: Operation, key: Key) -> tuple[Charge, ...]:
+    return world.contract.usual_charges(operation, world.settings.vault.record(key.id) or key.record)
+
+
+def follow(talk: Conversation, steps: Asking[T]) -> T:
+    """Perform what a step of a case asks for, to its end."""
+    result: object = None
+    try:
+        while True:
+            result = talk.perform(steps.send(result))
+    except StopIteration as stop:
+        found: T = stop.value
+        return found
 
 
 def finished(steps: Steps, perform: Callable[[Action], object]) -> Judgement:
