@@ -310,7 +310,7 @@ CLAUSES = (
         id="RATE-12",
         level=Level.SHOULD,
         basis=Basis.CONTRACT,
-        sources=("draft-ietf-httpapi-ratelimit-headers-10",),
+        sources=("OWASP API4:2023", "draft-ietf-httpapi-ratelimit-headers-10"),
         promise="Each request takes as many units as the policy says, also one that is refused or costs more.",
         why="Refusals that cost nothing let a key try paths and objects without an end; batches that cost one unit are "
         "a limit that nobody meets.",
@@ -318,7 +318,6 @@ CLAUSES = (
         "HEAD, and to an operation with a price of its own. A difference from the policy's `costs` is a warning; where "
         "no response says what is left, or the target answers something else, nothing is judged.",
         fix="Charge by the outcome in one place, from the policy's table.",
-        precedents=("OWASP API4:2023 (many operations in one request counted as one)",),
         variants=("V-R11",),
         alone=True,
         inapplicable=no_limits,
