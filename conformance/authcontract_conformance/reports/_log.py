@@ -43,7 +43,8 @@ class EventLog:
     def __call__(self, event: Event) -> None:
         """Write one event."""
         try:
-            self._file.write(json.dumps(to_json(event), ensure_ascii=False, separators=(",", ":")) + "\n")
+            # Escaped, since a target may answer with characters that some readers take for the end of a line (U+0085).
+            self._file.write(json.dumps(to_json(event), separators=(",", ":")) + "\n")
             self._file.flush()
         except OSError as problem:
             raise self._unwritable(problem) from problem
