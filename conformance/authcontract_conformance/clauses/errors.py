@@ -5,23 +5,36 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from authcontract_engine import Rule
+from authcontract_engine import Reading, Rule
 
 from authcontract_conformance.clauses._clause import Clause
-from authcontract_conformance.exchange._exchange import Exchange
+from authcontract_conformance.exchange._exchange import Exchange, Probe
 from authcontract_conformance.oracle._oracle import ANYTHING, body_differences, describe_exchange
 from authcontract_conformance.oracle._verdict import PASSED, Basis, Evidence, Judgement, Level, fail, warn
 from authcontract_conformance.world._world import World
 
-UNAUTHORIZED, FORBIDDEN, NOT_ALLOWED, UPGRADE_REQUIRED = 401, 403, 405, 426
-#: Refusals whose body the application makes too, though documentation seldom shows it; a parser's own 400 is none.
-OTHERS = (404, 405, 409, 429)
+BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_ALLOWED, UPGRADE_REQUIRED = 400, 401, 403, 405, 426
+#: Refusals that are for the key or its rights, whose body documentation shows.
+AT_KEY = (UNAUTHORIZED, FORBIDDEN)
+#: Refusals that whoever parses HTTP may make before the application sees anything.
+BY_PARSERS = frozenset({BAD_REQUEST, 408, 411, 412, 413, 414, 417, 421, 426, 431})
+#: Fields by which a parser frames and routes a request; each of them may stand there once.
+FRAMING = (b"host", b"content-length")
+#: Fields that ask something of the connection, which parsers and proxies may refuse.
+AT_PARSERS = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"te", b"trailer", b"http2-settings"})
+#: Bytes of a request's head that no parser finds too many.
+USUAL_HEAD = 2000
 
 
 def _err_5(world: World, exchange: Exchange) -> Judgement | None:
-    if exchange.status not in (UNAUTHORIZED, FORBIDDEN, *OTHERS) or exchange.probe.method == b"HEAD":
+    refused = 400 <= exchange.status < 500  # noqa: PLR2004  RFC 9110 section 15.5
+    if not refused or exchange.probe.method == b"HEAD":
+        return None
+    if exchange.status not in AT_KEY and _anything_goes(world, exchange.status):
         return None
     expectation = world.expect(exchange.probe, ANYTHING)
+    if exchange.status in BY_PARSERS and not _plain(exchange.probe, expectation.reading):
+        return None
     if not any(exchange.status in decision.statuses for decision in expectation.decisions):
         return None  # another clause says that this refusal itself is wrong
     differences = body_differences(exchange, expectation)
@@ -34,9 +47,33 @@ def _err_5(world: World, exchange: Exchange) -> Judgement | None:
         exchange=exchange,
         rule=rule,
     )
-    if exchange.status in OTHERS:
-        return warn(evidence, "this refusal has not the error body that the others have")
-    return fail(evidence, "the error body is not what the documentation shows")
+    if exchange.status in AT_KEY:
+        return fail(evidence, "the error body is not what the documentation shows")
+    return warn(evidence, "this refusal has not the error body that the others have")
+
+
+def _anything_goes(world: World, status: int) -> bool:
+    """Tell whether the policy has a refusal with this status and any body: the target may have meant that one."""
+    return any(row.body == "any" and status in row.statuses for row in world.policy.errors.values())
+
+
+def _plain(probe: Probe, reading: Reading) -> bool:
+    """Tell whether a request is HTTP that every parser takes, so that the application itself must have refused it."""
+    request = reading.request
+    names = [name.lower() for name, _ in request.headers]
+    written = (request.target, *(part for line in request.headers for part in line))
+    return (
+        reading.problem is None
+        and reading.operation is not None
+        and probe.protocol in ("1.1", "2")
+        and probe.channel == "tls"
+        and not probe.exact
+        and request.target.startswith(b"/")
+        and all(names.count(name) <= 1 for name in FRAMING)
+        and AT_PARSERS.isdisjoint(names)
+        and len(b"".join(written)) < USUAL_HEAD
+        and all(piece.decode("latin-1").isprintable() and piece.isascii() for piece in written)
+    )
 
 
 def _error_rule(error: str | None) -> Rule | None:
@@ -152,8 +189,9 @@ CLAUSES = (
         sources=(),
         promise="A refusal has the documented error body.",
         why="Clients branch on the code in the body; a framework's own error page breaks them.",
-        how="Each 401 and 403 of the whole run is compared with the body that the policy gives for its cause, and a "
-        "404, 405, 409 or 429 that differs is a warning. Texts that the policy calls examples may differ, more fields "
+        how="Each 401 and 403 of the whole run is compared with the body that the policy gives for its cause, and "
+        "another refusal that differs is a warning, unless a parser may have made it, or the policy has one with that "
+        "status and any body. Texts that the policy calls examples may differ, more fields "
         "may be there, HEAD has no body.",
         fix="Make one function build every error body, and register it for the framework's own errors too.",
         passive=_err_5,

@@ -1,5 +1,6 @@
 """What clauses that only look say of single responses: the odd ones that are right accuse nobody."""
 
+from dataclasses import replace
 from typing import TypeAlias
 
 import pytest
@@ -79,3 +80,29 @@ def test_one_response(row: Row) -> None:
     clause, status, headers, with_key, word = row
     talk = Conversation("synaptiq", confirmed=True)
     assert said(talk, clause, told(talk, status, *headers, with_key=with_key)) is word
+
+
+DETAIL = {"detail": "JSON parse error"}
+Body: TypeAlias = tuple[str, int, object, tuple[bytes, ...], Word | None]
+#: operation, status, body, header lines beside the usual ones, and what ERR-5 says.
+BODIES: dict[str, Body] = {
+    "400 of a framework": ("createLead", 400, DETAIL, (), Word.WARN),
+    "415 that no contract has": ("createLead", 415, DETAIL, (), None),
+    "400 for an expectation, perhaps of a proxy": ("createLead", 400, DETAIL, (b"Expect: 100-continue",), None),
+    "400 for two lengths": ("createLead", 400, DETAIL, (b"Content-Length: 1", b"Content-Length: 2"), None),
+    "400 for bytes beyond ASCII": ("createLead", 400, DETAIL, (b"X-Name: \xff",), None),
+    "404 of a framework": ("getLead", 404, DETAIL, (), Word.WARN),
+    "403 of a framework": ("createLead", 403, DETAIL, (), None),
+}
+
+
+@pytest.mark.parametrize("row", BODIES.values(), ids=BODIES)
+def test_the_body_of_a_refusal(row: Body) -> None:
+    name, status, body, lines, word = row
+    talk = Conversation("synaptiq", confirmed=True)
+    operation = talk.operation(name)
+    probe = talk.world().request(operation, talk.key(name))
+    more = tuple(((line.partition(b": ")[0],), (line.partition(b": ")[2],)) for line in lines)
+    probe = replace(probe, headers=(*probe.headers, *more))
+    exchange = replace(answer(status, body), number=1, probe=probe)
+    assert said(talk, "ERR-5", exchange) is word
