@@ -89,6 +89,11 @@ class Clause:
     #: Why a passive clause means nothing for a target of which no response concerned it; None: then it is open.
     unseen: str | None = None
 
+    @property
+    def only_looks(self) -> bool:
+        """Tell whether it sends nothing of its own: whatever it sees has one cause, however many requests show it."""
+        return self.passive is not None and self.cases is None and self.properties is None
+
 
 #: So many cases of a clause are tried once more over HTTP/2.
 AGAIN = 3

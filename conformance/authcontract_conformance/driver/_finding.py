@@ -31,12 +31,16 @@ class Findings:
         self._known: set[str] = set()
 
     def add(self, clause: Clause, subject: str, judgement: Judgement) -> Found | None:
-        """Return the finding for a judgement, or None where the same defect was found before."""
+        """Return the finding for a judgement, or None where the same defect was found before.
+
+        A clause that only looks sees one cause in many responses: what they say alike is one defect.
+        """
         evidence = judgement.evidence
         expected = evidence.expected if evidence else ""
         got = evidence.got if evidence else ""
         label = evidence.exchange.probe.label if evidence and evidence.exchange else ""
-        fingerprint = hashlib.sha256(f"{clause.id}\n{subject}\n{label}\n{expected}\n{got}".encode()).hexdigest()[:12]
+        seen = judgement.reason if clause.only_looks else f"{subject}\n{label}\n{expected}"
+        fingerprint = hashlib.sha256(f"{clause.id}\n{seen}\n{got}".encode()).hexdigest()[:12]
         if fingerprint in self._known:
             return None
         self._known.add(fingerprint)

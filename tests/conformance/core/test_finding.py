@@ -170,3 +170,13 @@ def test_parts_are_read_back_from_the_log(vault: Vault, parts: Parts, text: str)
     assert parts_from_json(event["target"]) == parts
     assert parts_from_json(event["body"]) == parts
     assert tuple((parts_from_json(n), parts_from_json(v)) for n, v in event["headers"]) == ((parts, parts),)
+
+
+def test_what_many_responses_show_a_clause_that_only_looks_is_one_defect(findings: Findings) -> None:
+    looking, trying = catalogue()["ERR-10"], catalogue()["AUTH-1"]
+    made = judgement("405 without Allow")
+    assert findings.add(looking, "listLeads", made) is not None
+    assert findings.add(looking, "getLead", made) is None
+    assert findings.add(looking, "getLead", judgement("another")) is not None
+    assert findings.add(trying, "listLeads", made) is not None
+    assert findings.add(trying, "getLead", made) is not None
