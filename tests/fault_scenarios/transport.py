@@ -21,6 +21,13 @@ def _told_apart(caller: Caller) -> tuple[int, int]:
     return statuses[0], statuses[1]
 
 
+def _made_in_clear(caller: Caller) -> tuple[int, int]:
+    """Make an order over plaintext; the status, and how many orders there are afterwards."""
+    owner = caller.key()
+    status = caller.status("POST", "/orders", owner, {"name": "new"}, scheme="http")
+    return status, len(caller.json("GET", "/orders", owner)["orders"])
+
+
 def _lowest_tls(caller: Caller) -> Any:
     context = make_certificate().context()
     caller.server.seams.secure(caller.server, context)
@@ -32,6 +39,7 @@ SHOWN: Shown = {
     "front-end-https-believed": (_in_clear("Front-End-Https: on"), 403, 200),
     "clear-http2-passes": (_in_clear("Upgrade: h2c"), 403, 200),
     "plaintext-tells-keys-apart": (_told_apart, (403, 403), (403, 400)),
+    "plaintext-refused-but-done": (_made_in_clear, (403, 0), (403, 1)),
     "hsts-over-plaintext": (
         lambda c: "strict-transport-security" in headers(c.send("GET", "/orders", scheme="http")),
         False,

@@ -9,11 +9,12 @@ from functools import partial
 from authcontract_policy import Cause, Operation
 
 from authcontract_conformance.clauses._clause import Capability, Case, Clause, Steps
-from authcontract_conformance.exchange._exchange import Acquire, Delivery, Exchange, Key, Probe
-from authcontract_conformance.oracle._oracle import broken
+from authcontract_conformance.exchange._exchange import Acquire, Delivery, Exchange, Key, Need, Probe
+from authcontract_conformance.oracle._oracle import broken, describe_exchange
 from authcontract_conformance.oracle._verdict import PASSED, Basis, Level, fail, inconclusive
 from authcontract_conformance.world._patterns import gained, protected, reading_operation
-from authcontract_conformance.world._world import Asking, World
+from authcontract_conformance.world._snapshot import Snapshot
+from authcontract_conformance.world._world import Asking, Item, World
 
 
 def _over_plaintext(world: World, operation: Operation, state: str) -> Asking[tuple[Exchange, Probe, str | None]]:
@@ -38,26 +39,51 @@ def _never_served(operation: Operation, state: str, world: World) -> Steps:
     return PASSED
 
 
-def _everywhere(world: World, canary: str) -> Asking[list[Exchange]]:
-    """Send every operation over plaintext with one key that is spent on it, on objects that do not exist (R9)."""
-    key: Key = yield Acquire(world.need(reading_operation(world), own=True))
-    found: list[Exchange] = []
+def _who_may_most(world: World) -> Need:
+    """Return a key that may read, and call as much else as any such key may: what it may not is refused for that."""
+    reading, open_to = reading_operation(world), world.access.permits
+    needs = world.access.sufficient(reading, world.environment)
+    most = max(needs, key=lambda need: sum(open_to(operation, need) for operation in protected(world)))
+    return replace(most, own=True)
+
+
+def _everywhere(world: World) -> Asking[list[tuple[Operation, str, Exchange]]]:
+    """Send every operation over plaintext with one key that is spent on it, on objects that do not exist (R9).
+
+    Each comes with the canary that its body carried.
+    """
+    key: Key = yield Acquire(_who_may_most(world))
+    found: list[tuple[Operation, str, Exchange]] = []
     for operation in protected(world):
         if not world.resources.steps(operation) or operation.method == "GET":
+            canary = world.canary()
             probe = world.request(operation, key, canary=canary, label=f"{operation.label} over plain HTTP")
-            found.append((yield replace(probe, channel="plain")))
+            found.append((operation, canary, (yield replace(probe, channel="plain"))))
     return found
 
 
 def _none_is_served(world: World) -> Steps:
-    for exchange in (yield from _everywhere(world, world.canary())):
+    """Send everything in clear; then look over TLS, once for each reader, whether a refused change was made."""
+    sent = yield from _everywhere(world)
+    for _, _, exchange in sent:
         if exchange.succeeded:
             return fail(world.expect(exchange.probe).evidence(exchange), "plain HTTP was served")
+    nobody = Item(parameters={}, environment=world.environment)
+    looks: dict[str, Snapshot] = {}
+    for operation, canary, exchange in sent:
+        reader = world.resources.reader(operation)
+        if reader is None or world.resources.steps(reader) or not world.settings.sampler.carries(operation):
+            continue
+        if reader.id not in looks:
+            looks[reader.id] = yield from world.snapshot(operation, nobody)
+        if canary in looks[reader.id].content:
+            got = f"{describe_exchange(exchange)}, and {reader.label} over TLS shows that it was done"
+            return fail(world.expect(exchange.probe).evidence(exchange, got=got), "plain HTTP was carried out")
     return PASSED
 
 
 def _none_is_redirected(world: World) -> Steps:
-    for exchange in (yield from _everywhere(world, world.canary())):
+    for _, _, exchange in (yield from _everywhere(world)):
         if 300 <= exchange.status < 400:  # noqa: PLR2004  RFC 9110 section 15.4
             return fail(world.expect(exchange.probe).evidence(exchange), "a plain HTTP request was redirected")
     return PASSED
@@ -120,11 +146,11 @@ CLAUSES = (
         level=Level.MUST,
         basis=Basis.CONTRACT,
         sources=("OWASP ASVS 12.2.1", "draft-ietf-httpapi-privacy"),
-        promise="Nothing is served over plain HTTP.",
+        promise="Nothing is served or carried out over plain HTTP.",
         why="Whoever forgot the s has shown the key to everybody on the way, and nothing tells them.",
         how="What works over TLS is sent over the plaintext port, with a key that is used for nothing else "
-        "afterwards. A "
-        "success fails; no listener, a closed connection and any refusal pass.",
+        "afterwards. A success fails, and so does a change that its list or its reader shows over TLS, whatever the "
+        "answer was; no listener, a closed connection and any refusal pass.",
         fix="Let no listener on port 80 reach the API, or let it refuse everything.",
         variants=("V-T01", "V-T04"),
         needs=frozenset({Capability.PLAINTEXT}),

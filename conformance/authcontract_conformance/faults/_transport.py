@@ -7,12 +7,16 @@ import warnings
 from dataclasses import replace
 from typing import Final
 
-from authcontract_conformance.reference import Answer, Message, Seams, Server
+from authcontract_engine import Decision
+from authcontract_policy import Cause
+
+from authcontract_conformance.reference import Answer, Call, Message, Outcome, Seams, Server
 
 from ._fault import Family, Fault, Plant
-from ._tools import Onward, known, passing, presented
+from ._tools import WRITING, Onward, carry_out_as, known, may, passing, presented
 
 _HSTS: Final = ("Strict-Transport-Security", "max-age=31536000")
+_WRITES: Final = frozenset(method.encode() for method in WRITING)
 
 
 def _believing(name: bytes, value: bytes) -> Plant:
@@ -50,6 +54,18 @@ def _key_first(seams: Seams) -> Seams:
         return onward(message)
 
     return passing(seams, gateway)
+
+
+def _refused_but_done(seams: Seams) -> Seams:
+    """Look at the connection when the answer is worded: what was asked for in clear has been done by then."""
+
+    def respond(server: Server, call: Call, decision: Decision, outcome: Outcome | None) -> Answer:
+        operation, writes = call.reading.operation, call.request.method in _WRITES
+        if decision.cause is Cause.PLAINTEXT and writes and operation is not None and may(server, call.key, operation):
+            carry_out_as(server, call, call.request.method)
+        return seams.respond(server, call, decision, outcome)
+
+    return replace(seams, respond=respond)
 
 
 def _hsts_everywhere(seams: Seams) -> Seams:
@@ -95,6 +111,13 @@ FAULTS: Final = (
         family=Family.IMPLEMENTATION,
         clauses=("TRANS-3",),
         plant=_key_first,
+    ),
+    Fault(
+        name="plaintext-refused-but-done",
+        sentence="A change that is asked for over plain HTTP is refused, and made all the same",
+        family=Family.IMPLEMENTATION,
+        clauses=("TRANS-1",),
+        plant=_refused_but_done,
     ),
     Fault(
         name="hsts-over-plaintext",
