@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from authcontract_policy import Operation
+from authcontract_policy import Operation, Policy
 
 from authcontract_conformance.exchange._exchange import Acquire, Exchange, Key, Probe
 from authcontract_conformance.oracle._oracle import describe_exchange
@@ -23,11 +23,14 @@ def responses_of(operation: Operation) -> Callable[[World, Facade], Judgement]:
 
     def check(world: World, facade: Facade) -> Judgement:
         seen = 0
+        may_lack = governed(world.policy)
         for exchange in facade.run(world, _exchanges(world, operation)):
             if exchange.broken or not _is_documented(operation, exchange):
                 continue
             seen += 1
-            found = schemas(world.contract).problems(operation.id, exchange.status, exchange.headers, exchange.body)
+            found = schemas(world.contract).problems(
+                operation.id, exchange.status, exchange.headers, exchange.body, may_lack=may_lack
+            )
             if found:
                 evidence = Evidence(
                     expected=f"a {exchange.status} as the specification documents it",
@@ -38,6 +41,16 @@ def responses_of(operation: Operation) -> Callable[[World, Facade], Judgement]:
         return PASSED if seen else inconclusive("no response came whose status is documented")
 
     return check
+
+
+def governed(policy: Policy) -> frozenset[str]:
+    """Return the headers of which the policy says when they come, in lower case: whether they do is judged elsewhere.
+
+    It may call one open that the specification draws once for all, as it does where a silence is answered otherwise.
+    """
+    rows = (policy.headers, *(row.headers for row in policy.errors.values()))
+    limits = (limit.headers for limit in policy.rate_limits.values())
+    return frozenset({name.lower() for headers in (*rows, *limits) for name in headers} | {"www-authenticate"})
 
 
 def _exchanges(world: World, operation: Operation) -> Asking[tuple[Exchange, ...]]:

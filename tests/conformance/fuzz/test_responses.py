@@ -1,6 +1,7 @@
 """FUZZ-2: documented responses pass, others are a warning with what is wrong."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from authcontract_conformance.exchange._exchange import Exchange
@@ -40,6 +41,15 @@ def test_error_that_only_the_policy_promises_is_not_looked_for(judge: Judge) -> 
 
     conversation = Conversation("synaptiq", altered=altered)
     assert judge(conversation, responses_of(conversation.operation("listLeads"))).word is Word.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("name", ["WWW-Authenticate", "RateLimit", "RateLimit-Policy", "Cache-Control"])
+def test_a_header_that_the_policy_governs_is_not_missed(name: str, judge: Judge) -> None:
+    def altered(exchange: Exchange) -> Exchange:
+        return replace(exchange, headers=tuple(line for line in exchange.headers if line[0].lower() != name.lower()))
+
+    conversation = Conversation("synaptiq", altered=altered)
+    assert judge(conversation, responses_of(conversation.operation("listLeads"))).word is Word.PASS
 
 
 def test_no_key_is_made(judge: Judge) -> None:

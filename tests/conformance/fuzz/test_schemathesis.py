@@ -169,6 +169,10 @@ def test_several_problems_of_one_response_are_told_apart() -> None:
     assert len(found) == 2
 
 
+def test_a_header_that_may_be_lacking_is_not_missed() -> None:
+    assert Schemas(SPECIFICATION).problems("listThings", 200, (JSON,), b'{"data": []}', may_lack={"x-total"}) == ()
+
+
 def test_boundary_of_a_form_is_reproduced() -> None:
     corpus = Schemas(SPECIFICATION).corpus(("addThing",), 1, FEW)
     forms = [generated for generated in corpus if (generated.media_type or "").startswith("multipart/form-data")]
