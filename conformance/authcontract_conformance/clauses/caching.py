@@ -18,6 +18,7 @@ from authcontract_conformance.oracle._verdict import (
     unspecified,
     warn,
 )
+from authcontract_conformance.world._management import secrets
 from authcontract_conformance.world._world import World
 
 FIELD = "Cache-Control"
@@ -67,12 +68,13 @@ def _cache_1(_: World, exchange: Exchange) -> Judgement | None:
 
 
 def _cache_2(world: World, exchange: Exchange) -> Judgement | None:
-    if not _planted(exchange):
+    promised = promised_header(world.contract, FIELD)
+    concerned = _planted(exchange) or _shows_key(world, exchange)
+    if not concerned and (promised is None or not _served(world, exchange)):
         return None
     found = directives(exchange)
     if "no-store" in found or {"private", "no-cache"} <= found.keys():
         return PASSED
-    promised = promised_header(world.contract, FIELD)
     sent = exchange.header(FIELD)
     if promised is None:
         return unspecified(f"no {FIELD} is promised; the target sends {sent[:60] if sent else 'none'}")
@@ -80,6 +82,22 @@ def _cache_2(world: World, exchange: Exchange) -> Judgement | None:
     if silence is not None:
         return unspecified(f"{silence} is only assumed; the target sends {sent[:60] if sent else 'none'}")
     return warn(_evidence(exchange, f"{FIELD}: {promised}"), "browsers and proxies may keep what a key was shown")
+
+
+def _shows_key(world: World, exchange: Exchange) -> bool:
+    """Tell whether the response shows a new key, for the first and only time."""
+    managed = world.policy.keys.managed_by
+    makers = () if managed is None else (managed.create, managed.rotate)
+    made = exchange.succeeded and exchange.probe.operation in makers and bool(exchange.probe.keys)
+    return made and any(True for _ in secrets(exchange.json(), world))
+
+
+def _served(world: World, exchange: Exchange) -> bool:
+    """Tell whether an operation was served to a key: what the API itself answers, and not what stands before it."""
+    if not exchange.succeeded or not exchange.probe.keys:
+        return False
+    operation = world.settings.oracle.read(exchange.probe).operation
+    return operation is not None and operation.method.encode() == exchange.probe.method
 
 
 # --- CACHE-3 -------------------------------------------------------------------------------------------------------
@@ -117,14 +135,14 @@ CLAUSES = (
         level=Level.SHOULD,
         basis=Basis.CONTRACT,
         sources=("OWASP ASVS 14.3.2",),
-        promise="Data is answered with `no-store`, as promised.",
+        promise="Data and new keys are answered with `no-store`, as promised.",
         why="Copies outlive the key in browsers, proxies and the tools of whoever debugs them.",
-        how="Each response of the run that shows planted data is looked at. Where the policy promises Cache-Control, "
-        "one without `no-store`, or `private` and `no-cache` together, is a warning; where it does not, what is sent "
-        "is said.",
+        how="Each response of the run that shows planted data or a new key is looked at, and where the policy promises "
+        "Cache-Control, each that serves an operation to a key. There one without `no-store`, or `private` and "
+        "`no-cache` together, is a warning; where nothing is promised, what is sent is said.",
         fix="Set the field for the whole API, in one place.",
         passive=_cache_2,
-        traffic=("SCOPE-1",),
+        traffic=("SCOPE-1", "LIFE-3"),
     ),
     Clause(
         id="CACHE-3",

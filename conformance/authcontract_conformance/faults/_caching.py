@@ -11,6 +11,7 @@ from authcontract_engine import Contract, Decision
 from authcontract_conformance.reference import Answer, Call, Message, Seams, Server
 
 from ._fault import Family, Fault, Plant
+from ._management import is_to, unmanaged
 from ._tools import Onward, answering, passing, without
 
 _FIELD: Final = "Cache-Control"
@@ -30,6 +31,21 @@ def _labelled(text: str | None, which: Callable[[Call, Answer], bool]) -> Plant:
         return answering(seams, change)
 
     return plant
+
+
+def _new_keys_kept(seams: Seams) -> Seams:
+    """Say of a new key what the framework says of every answer."""
+
+    def change(server: Server, call: Call, _decision: Decision, answer: Answer) -> Answer:
+        new = answer.status in range(200, 300) and (is_to(server, call, "create") or is_to(server, call, "rotate"))
+        line = (_FIELD, "max-age=0, private")
+        return replace(answer, headers=(*without(answer, _FIELD).headers, line)) if new else answer
+
+    return answering(seams, change)
+
+
+def _new_keys_promised(contract: Contract) -> str | None:
+    return unmanaged(contract) or _promises_no_store(contract)
 
 
 def _data(call: Call, answer: Answer) -> bool:
@@ -79,6 +95,14 @@ FAULTS: Final = (
         clauses=("CACHE-2",),
         plant=_labelled(None, _data),
         meaningful=_promises_no_store,
+    ),
+    Fault(
+        name="new-keys-are-kept",
+        sentence="The one answer that shows a new key may be stored by the browser, as the framework has it by default",
+        family=Family.LIBRARY,
+        clauses=("CACHE-2",),
+        plant=_new_keys_kept,
+        meaningful=_new_keys_promised,
     ),
     Fault(
         name="refusals-are-kept",

@@ -106,3 +106,22 @@ def test_the_body_of_a_refusal(row: Body) -> None:
     probe = replace(probe, headers=(*probe.headers, *more))
     exchange = replace(answer(status, body), number=1, probe=probe)
     assert said(talk, "ERR-5", exchange) is word
+
+
+NEW_KEY = {"secret": "sk_live_" + "a" * 30}
+#: operation, status, body, Cache-Control, and what CACHE-2 says.
+KEPT: dict[str, tuple[str, int, object, str, Word | None]] = {
+    "a new key that a browser may keep": ("createKey", 201, NEW_KEY, "max-age=0, private", Word.WARN),
+    "a new key that nobody may keep": ("createKey", 201, NEW_KEY, "private, no-store", Word.PASS),
+    "data in which nothing was planted": ("listLeads", 200, {"data": []}, "max-age=0, private", Word.WARN),
+    "a refusal, perhaps of a proxy": ("createKey", 403, {}, "max-age=0, private", None),
+}
+
+
+@pytest.mark.parametrize("row", KEPT.values(), ids=KEPT)
+def test_what_may_be_kept(row: tuple[str, int, object, str, Word | None]) -> None:
+    name, status, body, says, word = row
+    talk = Conversation("synaptiq", confirmed=True)
+    probe = talk.world().request(talk.operation(name), talk.key(name))
+    exchange = replace(answer(status, body), number=1, probe=probe, headers=((CACHE, says),))
+    assert said(talk, "CACHE-2", exchange) is word
