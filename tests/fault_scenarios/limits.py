@@ -56,6 +56,15 @@ def asks_too_early(caller: Caller) -> int:
     return caller.status("GET", "/orders", key)
 
 
+def made_when_used_up(caller: Caller) -> tuple[int, int]:
+    """Make an order with a key that is used up; the status, and how many orders there are afterwards."""
+    key = caller.key("write", plan="small")
+    for _ in range(12):
+        caller.status("GET", "/orders", key)
+    status = caller.status("POST", "/orders", key, {"name": "new"})
+    return status, len(caller.json("GET", "/orders", caller.key())["orders"])
+
+
 def left(caller: Caller, key: Key | str) -> int:
     found = re.search(r"r=(\d+)", headers(caller.send("GET", "/orders", key))["ratelimit"])
     assert found is not None
@@ -93,4 +102,5 @@ SHOWN: Shown = {
     "refusals-not-counted": (taken_by(*REFUSED), 3, 1),
     "retry-after-too-early": (comes_back, 200, 429),
     "no-retry-after": (lambda c: "retry-after" in headers(used_up(c)[0]), True, False),
+    "throttled-but-done": (made_when_used_up, (429, 0), (429, 1)),
 }

@@ -36,6 +36,7 @@ from . import (
     scopes,
     secure_transport,
     tenants,
+    throttled,
     transport,
 )
 
@@ -59,6 +60,7 @@ FAMILIES = (
     limits,
     races,
     evasion,
+    throttled,
     charges,
     quota,
     come_back,

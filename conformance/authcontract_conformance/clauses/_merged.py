@@ -69,11 +69,6 @@ MERGED: Final[Mapping[str, Merged]] = {
         promise="Too little of a scope is told before a body that is broken.",
         reason="It is the same request.",
     ),
-    "PREC-5": Merged(
-        into="SCOPE-1",
-        promise="A key that has no requests left and may too little carries nothing out.",
-        reason="Either refusal is right, and what must not be carried out is tried with requests to spare.",
-    ),
     "PREC-6": Merged(
         into="LIFE-7",
         promise="A revoked key is refused, whether it had requests left or not.",

@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Final
 
 from authcontract_engine import Charge, Contract, Decision, MemoryLimiter, Reservation, Standing
-from authcontract_policy import Check
+from authcontract_policy import Cause, Check
 
 from authcontract_conformance.reference import Answer, Call, Outcome, Seams, Server
 
 from ._fault import Family, Fault, Plant
-from ._tools import answering, without
+from ._tools import answering, carry_out_as, may, without
 
 #: Seconds for which the careless counter does not know of a request yet.
 _LAG: Final = 0.05
@@ -220,6 +220,19 @@ def _no_retry_after(seams: Seams) -> Seams:
     return answering(seams, change)
 
 
+def _throttled_but_done(seams: Seams) -> Seams:
+    """Count in what wraps the answer: what was asked for has been made by then."""
+
+    def respond(server: Server, call: Call, decision: Decision, outcome: Outcome | None) -> Answer:
+        operation = call.reading.operation
+        makes = operation is not None and operation.method == "POST" and may(server, call.key, operation)
+        if makes and decision.cause is Cause.THROTTLED:
+            carry_out_as(server, call, b"POST")
+        return seams.respond(server, call, decision, outcome)
+
+    return replace(seams, respond=respond)
+
+
 FAULTS: Final = (
     Fault(
         name="one-request-more",
@@ -328,5 +341,12 @@ FAULTS: Final = (
         family=Family.DEPLOYMENT,
         clauses=("RATE-7",),
         plant=_no_retry_after,
+    ),
+    Fault(
+        name="throttled-but-done",
+        sentence="A request that makes something is refused for quota, and carried out all the same",
+        family=Family.IMPLEMENTATION,
+        clauses=("PREC-5",),
+        plant=_throttled_but_done,
     ),
 )
