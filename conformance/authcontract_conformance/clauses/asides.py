@@ -27,6 +27,7 @@ from authcontract_conformance.oracle._verdict import (
 from authcontract_conformance.world._management import (
     created_like,
     discard,
+    key_body,
     learn,
     manager_of,
     managing,
@@ -98,7 +99,7 @@ def _created_with(what: str, world: World) -> Steps:
     wish = next(wish for wish in _wishes(world, operation, other) if wish.what == what)
     need = replace(weakest(world), own=True)
     manager: Key = yield Acquire(world.need(operation))
-    plain = json.loads(world.settings.sampler.key_body(operation, need))
+    plain = json.loads(key_body(world, operation, need))
     for fields in (wish.fields, *_alone(wish)):
         exchange: Exchange = yield world.request(
             operation,

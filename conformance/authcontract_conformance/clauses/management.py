@@ -28,6 +28,7 @@ from authcontract_conformance.oracle._verdict import (
 from authcontract_conformance.world._management import (
     by_operation,
     created_like,
+    key_body,
     key_lister,
     learn,
     manager_of,
@@ -181,7 +182,7 @@ def _making(world: World) -> Steps:
     victim = yield from living(world, ONE)
     caller: Key = yield Acquire(_powerless(world, operation))
     wanted = world.need(operation)
-    body = world.settings.sampler.key_body(operation, wanted)
+    body = key_body(world, operation, wanted)
     exchange: Exchange = yield world.request(operation, caller, body=body, label="a key that may not makes another")
     expectation = world.expect(exchange.probe)
     if not expectation.refused:

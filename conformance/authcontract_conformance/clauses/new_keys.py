@@ -27,6 +27,7 @@ from authcontract_conformance.world._management import (
     create,
     created_like,
     discard,
+    key_body,
     learn,
     operation_for,
     shows_key,
@@ -151,7 +152,7 @@ def _nearly(what: str, value: Any, world: World) -> Steps:
     field = _scope_field(world, operation)
     need = replace(weakest(world), own=True)
     manager: Key = yield Acquire(world.need(operation))
-    plain = json.loads(world.settings.sampler.key_body(operation, need))
+    plain = json.loads(key_body(world, operation, need))
     many = isinstance(plain.get(str(field)), list) and not isinstance(value, list) and value is not None
     body = {**plain, str(field): [value] if many else value}
     exchange: Exchange = yield world.request(

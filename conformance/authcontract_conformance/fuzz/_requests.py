@@ -50,6 +50,9 @@ _PLAIN: Final = re.compile(rb"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
 _OF_CONTENT: Final = frozenset({400, 411, 413, 414, 415, 417, 422, 431})
 #: What a listener, a framework or a proxy may say of an odd path or method.
 _OF_FORM: Final = _OF_CONTENT | {301, 302, 307, 308, 404, 405, 421, 501, 505}
+#: Methods that a server may not have where nothing documents them, and what it says then; METH-1 judges them.
+_UNDOCUMENTED: Final = frozenset({b"HEAD", b"OPTIONS"})
+_OF_METHOD: Final = frozenset({405, 501})
 _FORM: Final = frozenset({Check.TRANSPORT, Check.SYNTAX, Check.PATH, Check.METHOD})
 _OF_RIGHTS: Final = frozenset({401, 403})
 
@@ -231,6 +234,8 @@ def _wrong(exchange: Exchange, expectations: list[Expectation], generated: Gener
     own = frozenset[int]() if plain else _OF_FORM
     if generated.body or generated.query or generated.headers:
         own |= _OF_CONTENT
+    if exchange.probe.method in _UNDOCUMENTED and exchange.probe.method.decode() != generated.method:
+        own |= _OF_METHOD
     return (
         "a request is refused in another way than the contract says" if bound and exchange.status not in own else None
     )

@@ -103,16 +103,25 @@ class Sampler:
             if parameter.where == where and parameter.required:
                 yield parameter.name, instance(translate(inline(self._specification, parameter.schema), "request"))
 
-    def key_body(self, operation: Operation, need: Need) -> bytes:
-        """Return a body that creates a key with these scopes, as far as the schema names a field for them."""
+    def scopeless(self, operation: Operation) -> bool:
+        """Tell whether the schema of what creates keys lets somebody ask for a key with no scope."""
+        schema = self._body(operation)[1]
+        properties = merged(schema).get("properties", {}) if isinstance(schema, dict) else {}
+        named = [merged(properties[name]) for name in SCOPE_FIELDS if name in properties]
+        return bool(named) and all(_many(field) and not field.get("minItems") for field in named)
+
+    def key_body(self, operation: Operation, need: Need, *, bare: bool = False) -> bytes:
+        """Return a body that creates a key with these scopes, as far as the schema names a field for them.
+
+        A need without scopes leaves the field as the schema has it, unless it is to be bare: then it asks for none.
+        """
         media, schema = self._body(operation)
         value = instance(schema)
         properties = merged(schema).get("properties", {}) if isinstance(schema, dict) else {}
         scopes = sorted(need.scopes)
         for name in SCOPE_FIELDS:
-            if name in properties and scopes and isinstance(value, dict):
-                many = merged(properties[name]).get("type") == "array"
-                value = {**value, name: scopes if many else scopes[0]}
+            if name in properties and (scopes or bare) and isinstance(value, dict):
+                value = {**value, name: scopes if _many(merged(properties[name])) else " ".join(scopes)}
         return _encode(value, media)
 
 
@@ -131,6 +140,10 @@ def _is_free(schema: Mapping[str, Any]) -> bool:
     bound = {"enum", "const", "format", "pattern", "oneOf", "anyOf", "not"} & schema.keys()
     fits = schema.get("minLength", 0) <= CANARY_LENGTH <= schema.get("maxLength", CANARY_LENGTH)
     return schema.get("type") == "string" and not bound and fits
+
+
+def _many(field: Mapping[str, Any]) -> bool:
+    return "items" in field or field.get("type") == "array"
 
 
 def _scalar(value: Any) -> str:

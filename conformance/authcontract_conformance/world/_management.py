@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from authcontract_policy import Operation
@@ -20,13 +20,17 @@ from authcontract_conformance.exchange._exchange import (
     Rotate,
 )
 from authcontract_conformance.oracle._oracle import broken, describe_exchange
-from authcontract_conformance.oracle._verdict import inconclusive
+from authcontract_conformance.oracle._verdict import inconclusive, skipped
+from authcontract_conformance.samples._sample import SCOPE_FIELDS
 from authcontract_conformance.world._world import Asking, Ended, Item, World
 
 #: A text this long without a space can be a secret where no prefix tells.
 SECRET_LENGTH = 20
 #: The lineage of a record like that of its creator: what is created, and not rotated, shares nobody's requests.
 BEGINS_ONE = "(begins one)"
+NO_BARE_KEY = "the API creates no key without a scope"
+#: Statuses by which a server says that there is no such key to be had.
+NOT_LIKE_THAT = (400, 403, 404, 409, 422)
 SECRET_NAMES = ("secret", "key", "token", "api_key", "value")
 
 
@@ -96,11 +100,105 @@ def discard(world: World, key: Key) -> Asking[None]:
 def create(world: World, operation: Operation, need: Need) -> Asking[tuple[Key, Exchange]]:
     """Create a key by the API's own operation; returns it with the response that showed it."""
     manager: Key = yield Acquire(world.need(operation, organisation=need.organisation, environment=need.environment))
-    body = world.settings.sampler.key_body(operation, need)
+    body = key_body(world, operation, need)
     exchange: Exchange = yield world.request(operation, manager, body=body, label="creates a key")
+    if _bare(world, need) and exchange.status is not None and exchange.status in NOT_LIKE_THAT:
+        raise Ended(skipped(NO_BARE_KEY))
     if not exchange.succeeded:
         raise Ended(inconclusive(_not_done(operation, exchange)))
-    return (yield from learn(world, exchange, created_like(manager, need))), exchange
+    like = created_like(manager, need)
+    told = told_of_key(world, exchange)
+    other = _another(world, need, told)
+    if other is not None:
+        # It stands in the response, so it is known for what it is, and used for nothing.
+        scopes = like.record.scopes if told.scopes is None else told.scopes
+        yield from learn(world, exchange, replace(like, record=replace(like.record, scopes=scopes)))
+        raise Ended(skipped(f"{operation.label} makes another key than was asked for: {other}"))
+    return (yield from learn(world, exchange, like)), exchange
+
+
+def key_body(world: World, operation: Operation, need: Need) -> bytes:
+    """Return a body that asks for such a key; ends the case where the API has no way to ask for a key with no scope."""
+    sampler, bare = world.settings.sampler, _bare(world, need)
+    if bare and not sampler.scopeless(operation):
+        raise Ended(skipped(NO_BARE_KEY))
+    return sampler.key_body(operation, need, bare=bare)
+
+
+def _bare(world: World, need: Need) -> bool:
+    """Tell whether a key is to hold no scope at all, where keys of its kind hold some."""
+    return not need.scopes and world.policy.keys.kinds[need.kind].holds != "every scope"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a response says of the key that it shows; None: nothing."""
+
+    scopes: frozenset[str] | None = None
+    environment: str | None = None
+    plan: str | None = None
+
+
+def told_of_key(world: World, exchange: Exchange) -> Told:
+    """Return what the response that shows a key says of it, in the contract's own words and no others."""
+    value = exchange.json()
+    found = next(secrets(value, world), None)
+    if found is None:
+        return Told()
+    around = [*_mappings(found[1]), *_mappings(value)]
+    scopes = (_scopes(world, about[name]) for about in around for name in SCOPE_FIELDS if name in about)
+    environments = world.policy.environments
+    return Told(
+        scopes=next((each for each in scopes if each is not None), None),
+        environment=_word(around, "environment", environments),
+        plan=_word(around, "plan", world.policy.plans),
+    )
+
+
+def _mappings(value: Any) -> Iterator[Mapping[str, Any]]:
+    """Return an object and those in it; lists are about others, too."""
+    if isinstance(value, Mapping):
+        yield value
+        for inner in value.values():
+            yield from _mappings(inner)
+
+
+def _word(around: list[Mapping[str, Any]], name: str, known: Iterable[str]) -> str | None:
+    words = (about[name] for about in around if isinstance(about.get(name), str))
+    return next((word for word in words if word in known), None)
+
+
+def _scopes(world: World, value: Any) -> frozenset[str] | None:
+    """Return the scopes that a value names, or None where it speaks of something else."""
+    words = value.replace(",", " ").split() if isinstance(value, str) else value
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        return None
+    known = world.contract.resolution.scopes
+    if "*" in words:
+        return frozenset(known)
+    named = frozenset(word for word in words if word in known)
+    return named if named or value == [] else None
+
+
+def _another(world: World, need: Need, told: Told) -> str | None:
+    """Say how a key is another than the one that was needed, if its response says so."""
+    asked = need.scopes if need.scopes or _bare(world, need) else None
+    if None not in (asked, told.scopes) and _reach(world, asked) != _reach(world, told.scopes):
+        return f"with {_listed(told.scopes)}, not {_listed(asked)}"
+    for wanted, got in ((need.environment, told.environment), (need.plan, told.plan)):
+        if None not in (wanted, got) and wanted != got:
+            return f"{got}, not {wanted}"
+    return None
+
+
+def _reach(world: World, scopes: frozenset[str] | None) -> frozenset[str]:
+    """Return all that these scopes include; whether a server names what is included makes no other key."""
+    closure = world.contract.resolution.closure
+    return frozenset(scopes or ()).union(*(closure[scope] for scope in scopes or ()))
+
+
+def _listed(scopes: frozenset[str] | None) -> str:
+    return " + ".join(sorted(scopes or ())) or "no scope"
 
 
 def created_like(manager: Key, need: Need) -> Key:
@@ -149,7 +247,9 @@ def learn(world: World, exchange: Exchange, like: Key) -> Asking[Key]:
     path, holder = found
     # A target that calls a key by its secret, or by no readable name, is not followed in that.
     told = str(holder.get("id", ""))
-    identity = told if told.isprintable() and told and holder[str(path[-1])] not in told else f"{like.id}-{exchange.number}"
+    identity = (
+        told if told.isprintable() and told and holder[str(path[-1])] not in told else f"{like.id}-{exchange.number}"
+    )
     record = replace(
         like.record,
         id=identity,

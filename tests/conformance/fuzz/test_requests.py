@@ -123,3 +123,11 @@ def test_no_key_is_made_or_ended_by_a_key_that_may(judge: Judge) -> None:
         "rotateKey",
         "revokeKey",
     }
+
+
+@pytest.mark.parametrize("status", [405, 501])
+@pytest.mark.parametrize("holder", Holder)
+def test_head_that_nothing_documents_may_be_unknown(holder: Holder, status: int, judge: Judge) -> None:
+    """Frameworks look for the method before they look for a key; whether there is HEAD is METH-1's to judge."""
+    altered = _altered(status, lambda exchange: exchange.probe.method == b"HEAD")
+    assert judge(Conversation("synaptiq", altered=altered), requests_with(holder)).word is not Word.FAIL
