@@ -8,6 +8,7 @@ from functools import partial
 from authcontract_policy import Operation
 
 from authcontract_conformance.clauses._clause import Case, Clause, Steps
+from authcontract_conformance.clauses._dressings import Dressing, dressings, not_taken
 from authcontract_conformance.clauses._ways import Way, by, documented
 from authcontract_conformance.clauses.presentation import no_header
 from authcontract_conformance.exchange._exchange import Acquire, Credential, Exchange, Key, Parts, Probe
@@ -19,22 +20,27 @@ from authcontract_conformance.oracle._verdict import (
     fail,
     inconclusive,
 )
-from authcontract_conformance.world._patterns import Attempt, bypasses, denials, protected, reading_operation
+from authcontract_conformance.world._patterns import Attempt, bypasses, denials, never, protected, reading_operation
 from authcontract_conformance.world._world import Item, World
 
 # --- AUTH-1: no key ------------------------------------------------------------------------------------------------
 
 
-def _without_key(operation: Operation, world: World) -> Steps:
-    def attempt(item: Item) -> Probe:
-        return world.request(operation, None, item, canary=world.canary(), label="no key")
+def _without_key(operation: Operation, ways: tuple[Dressing, ...], world: World) -> Steps:
+    def attempt(item: Item, way: Dressing | None = None) -> Probe:
+        label = "no key" if way is None else f"no key, {way.what}"
+        probe = world.request(operation, None, item, canary=world.canary(), label=label)
+        return probe if way is None else way.change(probe)
 
-    return (yield from denials(world, operation, [attempt]))
+    # Over HTTP/2 it is tried once more whether a key is asked for at all.
+    dressed = [partial(attempt, way=way) for way in ways] if world.protocol != "2" else []
+    return (yield from denials(world, operation, [attempt, *dressed], also=not_taken if dressed else never))
 
 
 def _auth_1(world: World) -> Iterable[Case]:
+    ways = dressings(protected(world))
     for operation in protected(world):
-        yield Case(operation.label, partial(_without_key, operation))
+        yield Case(operation.label, partial(_without_key, operation, ways[operation.id]))
 
 
 # --- AUTH-2: the documented way ------------------------------------------------------------------------------------
@@ -198,7 +204,8 @@ CLAUSES = (
         promise="A request without a key is refused, and nothing of it is done.",
         why="An operation registered before the check for keys serves everybody.",
         how="Each operation that needs a key is called without one, on an object of its own. The answer must be the "
-        "refusal for a missing key and the object must stay as it was; the same call with a key that may must work.",
+        "refusal for a missing key and the object must stay as it was; the same call with a key that may must work. "
+        "It is sent once more as other clients send it: a charset, no optional body, another Accept or none.",
         fix="Look for a key before anything else, for every route at once rather than route by route.",
         cases=_auth_1,
         again_over_http2=True,

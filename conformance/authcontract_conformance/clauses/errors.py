@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from authcontract_engine import Reading, Rule
 
 from authcontract_conformance.clauses._clause import Clause
-from authcontract_conformance.exchange._exchange import Exchange, Probe
+from authcontract_conformance.exchange._exchange import Exchange, Probe, bytes_of
 from authcontract_conformance.oracle._oracle import ANYTHING, body_differences, describe_exchange
 from authcontract_conformance.oracle._verdict import PASSED, Basis, Evidence, Judgement, Level, fail, warn
 from authcontract_conformance.world._world import World
@@ -37,6 +37,8 @@ def _err_5(world: World, exchange: Exchange) -> Judgement | None:
         return None
     if not any(exchange.status in decision.statuses for decision in expectation.decisions):
         return None  # another clause says that this refusal itself is wrong
+    if _page_as_asked(exchange):
+        return None
     differences = body_differences(exchange, expectation)
     if not differences:
         return PASSED
@@ -50,6 +52,12 @@ def _err_5(world: World, exchange: Exchange) -> Judgement | None:
     if exchange.status in AT_KEY:
         return fail(evidence, "the error body is not what the documentation shows")
     return warn(evidence, "this refusal has not the error body that the others have")
+
+
+def _page_as_asked(exchange: Exchange) -> bool:
+    """Tell whether it is an HTML page, which the request said to take and nothing else."""
+    asked = any(bytes_of(n).lower() == b"accept" and bytes_of(v) == b"text/html" for n, v in exchange.probe.headers)
+    return asked and (exchange.header("Content-Type") or "").lower().startswith("text/html")
 
 
 def _anything_goes(world: World, status: int) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TypeAlias
 
 from authcontract_engine import Body, Object
 from authcontract_policy import Check, Operation
 
 from authcontract_conformance.clauses import _exposed
-from authcontract_conformance.clauses._clause import Case, Clause, Steps
+from authcontract_conformance.clauses._clause import Capability, Case, Clause, Steps
+from authcontract_conformance.clauses._dressings import Dressing, dressings, not_taken
 from authcontract_conformance.exchange._exchange import Acquire, Exchange, Key, Need, Probe
 from authcontract_conformance.oracle._oracle import Reality, broken, describe_exchange
 from authcontract_conformance.oracle._verdict import PASSED, Basis, Judgement, Level, Word, fail, inconclusive
@@ -19,6 +21,10 @@ from authcontract_conformance.world._patterns import Attempt, denials, protected
 from authcontract_conformance.world._world import Item, World
 
 CHANGING = frozenset({"POST", "PUT", "PATCH"})
+#: A key that may not, and how its request is dressed.
+Dressed: TypeAlias = tuple[Need, Dressing]
+#: Requests more, on other plans, for an operation that only one key is refused.
+MOST = 2
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 
 
@@ -66,17 +72,56 @@ def _is_past_rights(world: World, exchange: Exchange) -> bool:
     return world.expect(exchange.probe, Reality(object=Object.ABSENT)).accepts(exchange)
 
 
-def _may_not(operation: Operation, needs: Sequence[Need], world: World) -> Steps:
+def _may_not(operation: Operation, needs: Sequence[Need], dressed: Sequence[Dressed], world: World) -> Steps:
     attempts: list[Attempt] = []
-    for need in needs:
+    # Over HTTP/2 it is tried once more whether rights are looked at at all.
+    also = dressed if world.protocol != "2" else ()
+    for need, way in [*((need, None) for need in needs), *also]:
         key: Key = yield Acquire(need)
-        attempts.append(partial(_called, world, operation, key))
-    return (yield from denials(world, operation, attempts, environment=needs[0].environment))
+        attempts.append(partial(_called, world, operation, key, way))
+    environment = needs[0].environment
+    return (yield from denials(world, operation, attempts, environment=environment, also=not_taken))
 
 
-def _called(world: World, operation: Operation, key: Key, item: Item) -> Probe:
-    label = f"{describe(key.need)}{_tag(world, operation, key.need)}"
-    return world.request(operation, key, item, canary=world.canary(), label=label)
+def _called(world: World, operation: Operation, key: Key, way: Dressing | None, item: Item) -> Probe:
+    label = f"{describe(key.need)}{_tag(world, operation, key.need)}{'' if way is None else f', {way.what}'}"
+    probe = world.request(operation, key, item, canary=world.canary(), label=label)
+    return probe if way is None else way.change(probe)
+
+
+def _denied(world: World) -> Iterable[tuple[Operation, tuple[Need, ...], tuple[Dressed, ...]]]:
+    """Return who is refused each operation, and whom of them it is tried with once more, dressed and on other plans.
+
+    Every plan meets every operation where that takes two more requests at most; else plans take turns.
+    """
+    everything = Capability.KEY_MANAGEMENT in world.settings.capabilities
+    denied = [(op, world.access.insufficient(op, world.environment, wide=everything)) for op in protected(world)]
+    denied = [(operation, needs) for operation, needs in denied if needs]
+    others = world.access.plans[1:] if everything else ()
+    few = [op for op, needs in denied if len(needs) == 1]
+    ways = dressings([op for op, _ in denied if op not in few]) | dressings(few, min(MOST, max(1, len(others))))
+    turn = 0
+    for number, (operation, needs) in enumerate(denied):
+        dressed: list[Dressed] = []
+        for count, way in enumerate(ways[operation.id]):
+            need = needs[(number + count) % len(needs)]
+            dressed.append((_on(world, operation, need, others[turn % len(others)]) if others else need, way))
+            turn += 1
+        first, *rest = needs
+        if others:
+            rest = [
+                _on(world, operation, need, world.access.plans[(number + i) % len(world.access.plans)])
+                for i, need in enumerate(rest)
+            ]
+        yield operation, tuple(dict.fromkeys((first, *rest))), tuple(dressed)
+
+
+def _on(world: World, operation: Operation, need: Need, plan: str) -> Need:
+    """Return the same key on another plan, where that may not call the operation either."""
+    other = replace(need, plan=plan)
+    kind = world.policy.objects[-1] if world.policy.objects else None
+    lacks_plan = need.plan != next(iter(world.access.plans), None)
+    return need if lacks_plan or world.access.permits(operation, other, kind) else other
 
 
 def _public(operation: Operation, world: World) -> Steps:
@@ -90,6 +135,7 @@ def _public(operation: Operation, world: World) -> Steps:
 
 
 def _scope_1(world: World) -> Iterable[Case]:
+    denied = {operation: (needs, dressed) for operation, needs, dressed in _denied(world)}
     for operation in world.operations:
         if world.access.public(operation):
             yield Case(f"{operation.label} without a key", partial(_public, operation), again=False)
@@ -97,11 +143,11 @@ def _scope_1(world: World) -> Iterable[Case]:
         enough = world.access.sufficient(operation, world.environment)
         for needs in _by_object(world, operation, enough):
             yield Case(f"{operation.label} with {_either(world, needs)}", partial(_may, operation, needs), again=False)
-        too_little = world.access.insufficient(operation, world.environment)
-        if too_little:
+        if operation in denied:
+            too_little, dressed = denied[operation]
             tags = "".join(dict.fromkeys(_tag(world, operation, need) for need in too_little))
             subject = f"{operation.label} with {_either(world, too_little)}{tags}"
-            yield Case(subject, partial(_may_not, operation, too_little))
+            yield Case(subject, partial(_may_not, operation, too_little, dressed))
 
 
 def _by_object(world: World, operation: Operation, needs: tuple[Need, ...]) -> Iterable[tuple[Need, ...]]:
@@ -125,7 +171,10 @@ def _tag(world: World, operation: Operation, need: Need) -> str:
 
 def _held(world: World, need: Need) -> str:
     """Return what tells keys apart in the subject of a case: two cases must never have the same one."""
+    lacked = sorted(frozenset(world.contract.resolution.scopes) - need.scopes)
     held = " + ".join(sorted(need.scopes)) or "no scope"
+    if 0 < len(lacked) < len(need.scopes):
+        held = f"all scopes but {' and '.join(lacked)}"
     kind = f" ({need.kind})" if len(world.policy.keys.kinds) > 1 else ""
     usual = next(iter(world.access.plans), None)
     return f"{held}{kind}" if need.plan == usual else f"{held}{kind} on plan {need.plan}"
@@ -236,9 +285,10 @@ CLAUSES = (
         promise="Each key may call exactly the operations that the documentation gives it.",
         why="One route registered under the wrong scope is the commonest hole of all, and nobody sees it from outside.",
         how="For each operation: every minimal set of scopes that suffices must pass; everything but one of its "
-        "scopes, an unrelated scope and no scope must be refused, all on one victim that is read before and after, and "
-        "each that is suspicious once more on a victim of its own. A denied call that shows or changes something "
-        "fails, whatever it answered.",
+        "scopes, other scopes, all others together and no scope must be refused, on each plan and as other clients "
+        "send it (a charset, no optional body, another Accept or none), all on one victim that is read before and "
+        "after, and each that is suspicious once more on a victim of its own. A denied call that shows or changes "
+        "something fails, whatever it answered.",
         fix="Take what an operation requires from one table, and refuse what has no row.",
         cases=_scope_1,
         again_over_http2=True,

@@ -1,11 +1,13 @@
 """Who may call an operation and who may not, as keys worth trying (Decided 5): linear in what is required.
 
 For each operation every minimal set of scopes that suffices must pass, everything but one of its scopes must be
-refused (once for each), and a key with no scope, or with a scope that does not suffice, must be refused.
+refused (once for each), and a key with no scope, with a scope that does not suffice, or with every scope but those
+that would suffice, must be refused.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import chain
 
@@ -16,6 +18,8 @@ from authcontract_conformance.exchange._exchange import Need
 
 #: Where keys hold one scope each, all scopes are tried up to this many; beyond it only those around the requirement.
 MANY = 12
+#: Where there are more, keys that hold several are tried with so many others, those with the most similar names.
+NEAREST = 2
 
 
 class Access:
@@ -61,16 +65,21 @@ class Access:
         )
         return tuple(found)
 
-    def insufficient(self, operation: Operation, environment: str | None = None) -> tuple[Need, ...]:
-        """Return keys that lack just what is required, each for a reason of its own."""
+    def insufficient(
+        self, operation: Operation, environment: str | None = None, *, wide: bool = False
+    ) -> tuple[Need, ...]:
+        """Return keys that lack just what is required, each for a reason of its own.
+
+        `wide`: also those with any other scope that a route may check by mistake, where every key can be had.
+        """
         if self.public(operation):
             return ()
         grant = self._resolution.grants[operation.id, self._object_kind]
         found = dict.fromkeys(
             need
             for kind, holds in self._kinds()
-            for scopes, plan in self._lacking(grant.alternatives or (), holds)
-            for need in [Need(kind=kind, scopes=scopes, plan=plan or self._default_plan, environment=environment)]
+            for scopes, plan in self._lacking(grant.alternatives or (), holds, wide=wide)
+            for plan_ in [plan or self._default_plan]
             if not self.permits(operation, need, self._object_kind)
         )
         return tuple(found)
@@ -109,7 +118,7 @@ class Access:
                     yield frozenset({scope})
 
     def _lacking(
-        self, alternatives: tuple[frozenset[str], ...], holds: str
+        self, alternatives: tuple[frozenset[str], ...], holds: str, *, wide: bool
     ) -> Iterator[tuple[frozenset[str], str | None]]:
         known = frozenset(self._resolution.scopes)
         if holds == "one scope":
@@ -121,10 +130,27 @@ class Access:
             for alternative in alternatives:
                 scopes = alternative & known
                 yield from ((scopes - {scope}, None) for scope in sorted(scopes) if len(scopes) > 1)
-            unrelated = sorted(known - set(chain.from_iterable(alternatives)))
-            yield from ((frozenset({scope}), None) for scope in unrelated[:1])
+            required = known & set(chain.from_iterable(alternatives))
+            others = self._others(required) if wide else sorted(known - required)[:1]
+            yield from ((frozenset({scope}), None) for scope in others)
+            if wide:
+                # A route that checks any other scope lets this one in, however many scopes there are.
+                yield frozenset(s for s in known if not required & self._resolution.closure[s]), None
         for alternative in alternatives:
             for plan in sorted(alternative & frozenset(self._policy.plans)):
                 others = [other for other in self._policy.plans if other != plan]
                 scopes = alternative & known
                 yield from ((scopes, other) for other in others[:1])
+
+    def _others(self, named: frozenset[str]) -> list[str]:
+        """Return the scopes that a route may check by mistake: all others, or, of very many, those with like names."""
+        others = sorted(frozenset(self._resolution.scopes) - named)
+        if len(others) <= MANY:
+            return others
+        like = [s for s in others if any(_family(s) == _family(name) for name in named)]
+        return (like or others)[:NEAREST] if named else others[:1]
+
+
+def _family(scope: str) -> str:
+    """Return the first word of a scope's name: what it is a right to, as a rule."""
+    return re.split(r"[^a-z0-9]", scope.lower(), maxsplit=1)[0]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from authcontract_conformance.exchange._exchange import Need
 
+#: So many scopes are each named.
+NAMED = 8
+
 
 def describe(need: Need) -> str:
     """Return a key in words: what it is, what it holds, where, and whose."""
-    scopes = " + ".join(sorted(need.scopes)) or "no scope"
+    many = len(need.scopes) > NAMED
+    scopes = f"{len(need.scopes)} scopes" if many else " + ".join(sorted(need.scopes)) or "no scope"
     parts = [need.kind, f"with {scopes}"]
     if need.plan:
         parts.append(f"on plan {need.plan}")

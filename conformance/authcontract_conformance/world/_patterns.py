@@ -44,6 +44,15 @@ def _worth(world: World, operation: Operation) -> tuple[bool, bool, int]:
     return planted, not steps, -len(operation.path)
 
 
+#: Tells of an answer whether it refuses a request as well as the refusal that the contract computes.
+Refusal: TypeAlias = Callable[[Exchange, Expectation], bool]
+
+
+def never(_exchange: Exchange, _expectation: Expectation) -> bool:
+    """Take no other refusal than the one that the contract computes."""
+    return False
+
+
 def denial(  # noqa: PLR0913  what is denied, on what, and what is known of it
     world: World,
     operation: Operation,
@@ -52,13 +61,15 @@ def denial(  # noqa: PLR0913  what is denied, on what, and what is known of it
     *,
     reality: Reality = USUAL,
     control: Exchange | None = None,
+    also: Refusal = never,
 ) -> Asking[Judgement]:
     """Send a probe that must get nowhere, and judge it by its effect first, then by its answer (R1 to R4).
 
     The victim is read before and after. An effect fails whatever the answer was; without one, the answer must be the
     refusal that the contract computes. A refusal proves nothing unless the same request works with a key that may:
     one such request of the run is enough to believe a refusal that is as expected. Before anything else is said, it is
-    sent once more (`control`), on the victim where it only reads, else on an object made in the same way.
+    sent once more (`control`), on the victim where it only reads, else on an object made in the same way. `also` tells
+    what refuses it as well, so long as nothing was done or shown.
     """
     proof = control or (yield from world.proof(operation, item))  # before the probe: a cache has what it must not show
     seen = yield from _watched(world, operation, item, (probe,), probe.method.decode("latin-1"))
@@ -79,6 +90,8 @@ def denial(  # noqa: PLR0913  what is denied, on what, and what is known of it
     if exchange.succeeded and item.canary and item.canary.encode() in exchange.body:
         got = f"{describe_exchange(exchange)} with the object's content"
         return fail(expectation.evidence(exchange, control, got), "protected data was shown")
+    if also(exchange, expectation):
+        return PASSED
     if not control.succeeded and exchange.status == control.status:
         return inconclusive(_itself(control))
     return expectation.judge(exchange, control)
@@ -113,7 +126,12 @@ Attempt: TypeAlias = Callable[[Item], Probe]
 
 
 def denials(
-    world: World, operation: Operation, attempts: Sequence[Attempt], *, environment: str | None = None
+    world: World,
+    operation: Operation,
+    attempts: Sequence[Attempt],
+    *,
+    environment: str | None = None,
+    also: Refusal = never,
 ) -> Asking[Judgement]:
     """Send probes that must each get nowhere, as `denial` judges them, all on one victim.
 
@@ -122,11 +140,13 @@ def denials(
     """
 
     def quiet(exchange: Exchange, item: Item, _: Exchange) -> bool:
-        return _refused(exchange, item, world.expect(exchange.probe))
+        expectation = world.expect(exchange.probe)
+        return _refused(exchange, item, expectation) or (
+            also(exchange, expectation) and expectation.refused and not _shown(exchange, item)
+        )
 
-    return (
-        yield from _all_on_one(world, operation, attempts, quiet, partial(denial, world, operation), None, environment)
-    )
+    alone = partial(denial, world, operation, also=also)
+    return (yield from _all_on_one(world, operation, attempts, quiet, alone, None, environment))
 
 
 def bypasses(
@@ -326,8 +346,12 @@ def _known(world: World, operation: Operation, item: Item) -> Exchange | None:
 
 def _refused(exchange: Exchange, item: Item, expectation: Expectation) -> bool:
     """Tell whether the answer is just the refusal that the contract computes."""
-    shown = item.canary is not None and item.canary.encode() in exchange.body
+    shown = _shown(exchange, item)
     return not exchange.broken and not shown and expectation.refused and expectation.accepts(exchange)
+
+
+def _shown(exchange: Exchange, item: Item) -> bool:
+    return item.canary is not None and item.canary.encode() in exchange.body
 
 
 def _gained(world: World, exchange: Exchange, item: Item, control: Exchange) -> str | None:
