@@ -47,6 +47,7 @@ SHOWN: Shown = {
     "head-without-key": (lambda c: c.status("HEAD", "/orders"), 401, 200),
     "head-for-any-scope": (lambda c: c.status("HEAD", "/shop", c.key("read")), 403, 200),
     "put-is-patch": (by("write", "PUT", "<order>", {"name": "x"}), (405, "an order"), (200, "x")),
+    "put-creates-absent": (counted("PUT", "admin", path="/orders/nobody"), 1, 2),
     "any-method-reads": (lambda c: c.status("FOO", "/orders", c.key("read")), 405, 200),
     "method-override-by-header": (
         lambda c: overridden(c, "/orders/<order>", "X-HTTP-Method-Override: DELETE"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
 from authcontract_policy import Operation
 
 from authcontract_conformance.clauses._clause import Case, Clause, Steps
+from authcontract_conformance.clauses._undocumented import KNOWN, cases, one_for_each_path
 from authcontract_conformance.exchange._exchange import Acquire, Delivery, Exchange, Key, Need, Probe
 from authcontract_conformance.oracle._oracle import broken, describe_exchange
 from authcontract_conformance.oracle._verdict import (
@@ -16,7 +17,6 @@ from authcontract_conformance.oracle._verdict import (
     Basis,
     Judgement,
     Level,
-    Word,
     fail,
     inconclusive,
     warn,
@@ -31,8 +31,6 @@ from authcontract_conformance.world._patterns import (
 )
 from authcontract_conformance.world._world import Item, World
 
-KNOWN = ("GET", "POST", "PUT", "PATCH", "DELETE")
-CHANGING = frozenset({"PUT", "PATCH", "DELETE"})
 NOT_SUPPORTED = (403, 405, 501)
 
 
@@ -121,49 +119,6 @@ def closed(world: World) -> dict[str, tuple[Operation, Need]]:
         if operation.method in KNOWN[1:] and needs and world.resources.reader(operation):
             found.setdefault(operation.method, (operation, needs[-1]))
     return found
-
-
-# --- METH-2: methods that are not there ----------------------------------------------------------------------------
-
-
-def _undocumented(operation: Operation, methods: tuple[str, ...], world: World) -> Steps:
-    key: Key = yield from world.key(operation)
-
-    def send(method: str, item: Item) -> Probe:
-        if method in CHANGING and world.resources.steps(operation):
-            world.spare(item)
-        content = world.settings.sampler.content(operation, method, world.canary())
-        label = f"{method} is not documented here"
-        return world.request(operation, key, item, method=method, body=content, label=label)
-
-    def judge(exchange: Exchange, shown_by: str | None) -> Judgement:
-        expectation = world.expect(exchange.probe)
-        if shown_by is not None:
-            got = f"{describe_exchange(exchange)}, and {shown_by} shows a change"
-            return fail(expectation.evidence(exchange, got=got), "an undocumented method was carried out")
-        judgement = expectation.judge(exchange, reason="an undocumented method is served")
-        if judgement.word is Word.FAIL and not exchange.succeeded:
-            return replace(judgement, word=Word.WARN, reason="refused, but not as a method that is not there")
-        return judgement
-
-    attempts = [partial(send, method) for method in methods]
-    return (yield from trials(world, operation, attempts, judge, method="PUT"))
-
-
-def _meth_2(world: World) -> Iterable[Case]:
-    documented = {(op.method, op.path) for op in world.contract.specification.operations}
-    for operation in _one_for_each_path(world):
-        methods = tuple(method for method in KNOWN if (method, operation.path) not in documented)
-        if methods:
-            yield Case(f"{', '.join(methods)} on {operation.path}", partial(_undocumented, operation, methods))
-
-
-def _one_for_each_path(world: World) -> Iterator[Operation]:
-    seen = set()
-    for operation in protected(world):
-        if operation.method == "GET" and operation.path not in seen and world.resources.reader(operation):
-            seen.add(operation.path)
-            yield operation
 
 
 # --- METH-3: methods that are none ----------------------------------------------------------------------------------
@@ -259,7 +214,7 @@ def _options_do(operation: Operation, world: World) -> Steps:
 
 
 def _meth_4(world: World) -> Iterable[Case]:
-    reading = [op for op in _one_for_each_path(world) if world.access.strongest(op, world.environment)]
+    reading = [op for op in one_for_each_path(world) if world.access.strongest(op, world.environment)]
     for operation in dict.fromkeys((*reading[:1], *[op for op in reading if world.resources.steps(op)][:1])):
         yield Case(f"OPTIONS {operation.path} shows nothing", partial(_options_show, operation))
     for operation in first_and_last(world):
@@ -322,12 +277,13 @@ CLAUSES = (
         sources=("RFC 9110 section 15.5.6",),
         promise="A method that is not documented for a path is not carried out, and answers that it is not there.",
         why="Generated controllers serve PUT beside PATCH, and nobody wrote a rule for it.",
-        how="With the strongest key each undocumented method is sent to each path that can be read. A change fails, "
-        "405 passes, another refusal is a warning.",
+        how="With the strongest key each undocumented method is sent to each path that can be read, and PUT "
+        "and PATCH to members of a collection that are not there. A change, or something made, fails; 405 passes, "
+        "another refusal is a warning, but for a path that a more general one with that method matches too.",
         fix="List the methods of each route, and answer 405 with `Allow` to the others.",
         variants=("V-M09",),
         inapplicable=_no_reads,
-        cases=_meth_2,
+        cases=cases,
     ),
     Clause(
         id="METH-3",

@@ -26,6 +26,7 @@ from . import (
     _tenants,
     _transport,
     _trust,
+    _undocumented,
 )
 from ._fault import Family, Fault
 
@@ -37,6 +38,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     *_errors.FAULTS,
     *_scopes.FAULTS,
     *_methods.FAULTS,
+    *_undocumented.FAULTS,
     *_transport.FAULTS,
     *_isolation.FAULTS,
     *_tenants.FAULTS,
