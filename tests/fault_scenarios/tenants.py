@@ -31,6 +31,11 @@ def _listed_with(query: str) -> Scenario:
     return scenario
 
 
+def _found(caller: Caller) -> bool:
+    order = caller.order(caller.key())
+    return order.encode() in caller.send("POST", "/orders/search", caller.key(**_THEIRS), {"text": "an order"}).body
+
+
 def _thread(caller: Caller) -> tuple[Any, str]:
     owner = caller.key()
     return owner, caller.json("POST", "/messages", owner, {"text": "ours"})["thread_id"]
@@ -103,11 +108,39 @@ def _after_its_owner(end: str, *, keyed: bool) -> Scenario:
     return scenario
 
 
+def _list_after_its_owner(caller: Caller) -> int:
+    owner = caller.key()
+    caller.order(owner)
+    for _ in range(2):
+        caller.status("GET", "/orders?limit=7", owner)
+    return len(caller.json("GET", "/orders?limit=7", caller.key(**_THEIRS))["orders"])
+
+
+def _shop_after_its_owner(caller: Caller) -> bool:
+    owner = caller.key()
+    caller.status("PATCH", "/shop", owner, {"title": "ours"})
+    for _ in range(2):
+        caller.status("GET", "/shop", owner)
+    return b"ours" in caller.send("GET", "/shop", caller.key(**_THEIRS)).body
+
+
+def _same_repetition(path: str, body: Any) -> Scenario:
+    """Let two organisations make something with the same Idempotency-Key, and tell whether they get the same."""
+
+    def scenario(caller: Caller) -> bool:
+        keys = caller.key(), caller.key(**_THEIRS)
+        made = [caller.json("POST", path, key, body, lines=("Idempotency-Key: k1",))["id"] for key in keys]
+        return made[0] == made[1]
+
+    return scenario
+
+
 SHOWN: Shown = {
     "deleting-unchecked-where-made-by-the-way": (_deleted_thread, (404, 200), (204, 404)),
     "foreign-object-is-forbidden": (stranger("GET", home=LIVE, abroad=OTHER), (404, "an order"), (403, "an order")),
     "foreign-object-has-its-own-code": (_code, "not_found", "not_yours"),
     "search-of-everybody": (_listed_with("q=order"), 0, 1),
+    "search-elsewhere-of-everybody": (_found, False, True),
     "second-page-of-everybody": (_listed_with("page=2"), 0, 1),
     "figures-of-everybody": (_report, 1, 3),
     "said-into-foreign-object": (_said_into_thread, ["ours"], ["ours", "theirs"]),
@@ -122,6 +155,10 @@ SHOWN: Shown = {
     ),
     "child-by-its-id-alone": (_line("DELETE"), (404, 200), (204, 404)),
     "gateway-caches-by-address": (_after_its_owner("", keyed=True), 404, 200),
+    "gateway-caches-lists-by-address": (_list_after_its_owner, 0, 1),
+    "gateway-caches-documents-by-address": (_shop_after_its_owner, False, True),
+    "idempotency-key-of-anybody": (_same_repetition("/orders", {"name": "same"}), False, True),
+    "idempotency-key-shows-a-key": (_same_repetition("/keys", {"scope": "read"}), False, True),
     "cache-keeps-what-ends-like-a-file": (_after_its_owner("/x.css", keyed=False), 401, 200),
     "cache-goes-by-the-end-of-the-query": (_after_its_owner("?cb=1.css", keyed=False), 401, 200),
     "refusal-shows-the-object": (_said_of_it, False, True),

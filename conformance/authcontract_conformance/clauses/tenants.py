@@ -26,7 +26,7 @@ from authcontract_conformance.oracle._verdict import (
 )
 from authcontract_conformance.world._caches import kept_from_others
 from authcontract_conformance.world._claims import claims_of, sort_of_list
-from authcontract_conformance.world._counting import counts_stand_still, searched_and_paged
+from authcontract_conformance.world._counting import counts_stand_still, figures, searched_and_paged
 from authcontract_conformance.world._isolation import (
     FOREIGN,
     HIDDEN,
@@ -43,6 +43,15 @@ from authcontract_conformance.world._isolation import (
     summed,
 )
 from authcontract_conformance.world._references import nested, other_parent, references, referring
+from authcontract_conformance.world._repeated import (
+    creators,
+    document_kept,
+    key_creator,
+    key_repeated,
+    list_kept,
+    object_repeated,
+)
+from authcontract_conformance.world._searching import searched_elsewhere, searches
 from authcontract_conformance.world._world import SAFE, World
 
 METHODS = ("GET", "PATCH", "PUT", "DELETE", "POST")
@@ -146,6 +155,9 @@ def _ten_3(world: World) -> Iterable[Case]:
     for lister in listers(world):
         subject = f"{lister.label}: B searches for an object of A"
         yield Case(subject, partial(searched_and_paged, lister, border))
+    for operation, lister in searches(world):
+        subject = f"{operation.label}: B searches for an object of A"
+        yield Case(subject, partial(searched_elsewhere, operation, lister, border))
 
 
 def _no_list(world: World) -> str | None:
@@ -161,6 +173,13 @@ def _ten_4(world: World) -> Iterable[Case]:
         yield Case(subject, partial(referring, operation, where, field, target))
     if sort_of_list(world) is not None:
         yield Case("requests of B that claim to come from A", partial(_claiming_organisation, border_of(world)))
+    for operation, reader in creators(world):
+        subject = f"{operation.label} of A, then of B, with the same Idempotency-Key"
+        yield Case(subject, partial(object_repeated, operation, reader, border_of(world)))
+    creator = key_creator(world)
+    if creator is not None:
+        subject = f"{creator.label} of A, then of B, with the same Idempotency-Key"
+        yield Case(subject, partial(key_repeated, creator, border_of(world)))
 
 
 def _claiming_organisation(border: Border, world: World) -> Steps:
@@ -191,6 +210,13 @@ def _cache_4(world: World) -> Iterable[Case]:
     several = Capability.SECOND_ORGANISATION in world.settings.capabilities and _not_isolated(world) is None
     steps = partial(kept_from_others, "B" if several else None)
     yield Case("an object, asked for again at the same addresses by others", steps)
+    if not several:
+        return
+    for lister in listers(world)[:1]:
+        yield Case(f"{lister.label} with a query of A's, asked for by B", partial(list_kept, lister, border_of(world)))
+    documents = [op for op in figures(world) if world.resources.is_document(op)]
+    for operation in documents[:1]:
+        yield Case(f"{operation.label} of A's, asked for by B", partial(document_kept, operation, border_of(world)))
 
 
 # --- LEAK-7 --------------------------------------------------------------------------------------------------------
@@ -266,7 +292,8 @@ CLAUSES = (
         why="The list is filtered, and its search, its second page or the count above it is another query.",
         how="One organisation reads whatever needs no id, another one makes objects, and the first one reads again: "
         "nothing of it may follow. A number that moved is believed if it moves twice as far for twice as many objects "
-        "and rests when nothing is made. Lists are also searched for another's object, and turned over.",
+        "and rests when nothing is made. Lists are also searched for another's object, filtered by what "
+        "it says and by documented values, and turned over; and so is what else searches.",
         fix=_PARTITION,
         needs=_PEER,
         # What is made for other clauses meanwhile would move figures over everybody by any number.
@@ -283,7 +310,8 @@ CLAUSES = (
         why="The path is checked; what else names something is passed on as it came.",
         how="Fields that name an object are given one of another organisation. Requests also claim to come from there: "
         "`X-Org-Id`, `?org_id=` and members of the body, in the usual spellings. They may be refused or read over; the "
-        "other organisation's objects must neither change nor be shown, and it must get none that it did not make.",
+        "other organisation's objects must neither change nor be shown, and it must get none that it did not make. "
+        "Both make an object, and a key, with the same `Idempotency-Key`: each must get its own.",
         fix="Take the organisation from the key's record alone, and look up whatever a request names within it.",
         variants=("V-C29",),
         needs=_PEER,
@@ -314,7 +342,8 @@ CLAUSES = (
         why="A cache in front of the API sees addresses; whether it sees keys is a matter of its settings.",
         how="An object's owner asks for it twice, then somebody without a key and a key of another organisation ask at "
         "the same address: its own, with a file's ending in the query, and with one behind the path. The object's "
-        "content must not come back to them, with or without `Age`.",
+        "content must not come back to them, with or without `Age`. Nor may a list that was asked for with a query, or "
+        "what has an id of its own and is named by none.",
         fix="Send `Cache-Control: no-store`, and let no rule of a cache go by the ending of an address.",
         precedents=("CVE-2023-30861 (Flask: a cached answer with somebody's session)",),
         variants=("V-P08", "V-L09"),

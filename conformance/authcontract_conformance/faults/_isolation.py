@@ -70,7 +70,7 @@ def both_lists(dimension: str, when: Callable[[Server, Call], bool]) -> Plant:
                 sight = Sight(partition=other)
                 if other != own and _differs(server, call, sight) == (dimension,):
                     theirs = seams.perform(server, replace(call, sight=sight))
-                    outcome = replace(outcome, body=_joined(outcome.body, theirs.body))
+                    outcome = replace(outcome, body=joined(outcome.body, theirs.body))
             return outcome
 
         return replace(seams, perform=perform)
@@ -78,7 +78,7 @@ def both_lists(dimension: str, when: Callable[[Server, Call], bool]) -> Plant:
     return plant
 
 
-def _joined(ours: bytes, theirs: bytes) -> bytes:
+def joined(ours: bytes, theirs: bytes) -> bytes:
     """Return a list's answer with the items of another one in it."""
     return json.dumps(_join(json.loads(ours), json.loads(theirs))).encode()
 

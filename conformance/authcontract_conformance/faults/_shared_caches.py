@@ -7,7 +7,10 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import unquote
 
+from authcontract_engine import Contract
+
 from authcontract_conformance.reference import Answer, Message, Seams, Server
+from authcontract_conformance.samples._links import Links
 
 from ._fault import Family, Fault, Plant
 from ._tools import Onward, passing
@@ -25,28 +28,56 @@ def _one(server: Server, message: Message) -> bool:
     return message.head.method == b"GET" and bool(server.contract.read(request).path_parameters)
 
 
-def _cached_for_keys(seams: Seams) -> Seams:
+def _many(server: Server, message: Message) -> bool:
+    """Tell whether a request reads a list, with a query."""
+    operation = server.contract.read(server.seams.parse(server, message)).operation
+    listed = operation is not None and operation.method == "GET" and server.store.shapes.lists(operation)
+    return listed and not _one(server, message) and b"?" in message.head.target
+
+
+def _named_by_nothing(server: Server, message: Message) -> bool:
+    """Tell whether a request reads what no id names, such as the own account, without a query."""
+    operation = server.contract.read(server.seams.parse(server, message)).operation
+    if operation is None or operation.method != "GET" or "{" in operation.path:
+        return False
+    figures = server.store.links.lists(operation) or server.store.links.figures(operation)
+    return b"?" not in message.head.target and not figures
+
+
+def _cached_for_keys(when: Callable[[Server, Message], bool]) -> Plant:
     """Let a gateway check the key, and then answer from a cache that goes by the address alone.
 
-    It keeps an object that was asked for several times, until somebody sends anything but GET to its address.
+    It keeps what was asked for several times, until somebody sends anything but GET to its address.
     """
-    kept: dict[bytes, list[Answer]] = {}
 
-    def gateway(server: Server, message: Message, onward: Onward) -> Answer:
-        address = message.head.target
-        if message.head.method != b"GET":
-            kept.pop(address, None)
-        if not _one(server, message):
-            return onward(message)
-        answers = kept.setdefault(address, [])
-        answer = onward(message)
-        if len(answers) >= _USES and answer.status not in _AT_THE_GATE:
-            return replace(answers[0], headers=(*answers[0].headers, ("Age", "1")))
-        if answer.status == _SERVED:
-            answers.append(answer)
-        return answer
+    def plant(seams: Seams) -> Seams:
+        kept: dict[bytes, list[Answer]] = {}
 
-    return passing(seams, gateway)
+        def gateway(server: Server, message: Message, onward: Onward) -> Answer:
+            address = message.head.target
+            if message.head.method != b"GET":
+                kept.pop(address, None)
+            if not when(server, message):
+                return onward(message)
+            answers = kept.setdefault(address, [])
+            answer = onward(message)
+            if len(answers) >= _USES and answer.status not in _AT_THE_GATE:
+                return replace(answers[0], headers=(*answers[0].headers, ("Age", "1")))
+            if answer.status == _SERVED:
+                answers.append(answer)
+            return answer
+
+        return passing(seams, gateway)
+
+    return plant
+
+
+def _has_documents(contract: Contract) -> str | None:
+    """Say why nothing has an id that is read without one."""
+    links = Links(contract.specification)
+    plain = (op for op in contract.operations if op.method == "GET" and "{" not in op.path and not links.lists(op))
+    found = any(links.has_identity(op) and not contract.permit(op, None, None).allowed for op in plain)
+    return None if found else "nothing has an id that is read without one"
 
 
 def _static(where: Callable[[bytes], bool], origin: Callable[[bytes], bytes]) -> Plant:
@@ -94,7 +125,22 @@ FAULTS: Final = (
         sentence="A gateway checks the key and then answers from a cache that does not know whose answer it was",
         family=Family.DEPLOYMENT,
         clauses=("CACHE-4",),
-        plant=_cached_for_keys,
+        plant=_cached_for_keys(_one),
+    ),
+    Fault(
+        name="gateway-caches-lists-by-address",
+        sentence="A gateway answers lists with a query from a cache that does not know whose answer it was",
+        family=Family.DEPLOYMENT,
+        clauses=("CACHE-4",),
+        plant=_cached_for_keys(_many),
+    ),
+    Fault(
+        name="gateway-caches-documents-by-address",
+        sentence="A gateway answers what no id names from a cache that does not know whose account that was",
+        family=Family.DEPLOYMENT,
+        clauses=("CACHE-4",),
+        plant=_cached_for_keys(_named_by_nothing),
+        meaningful=_has_documents,
     ),
     Fault(
         name="cache-keeps-what-ends-like-a-file",

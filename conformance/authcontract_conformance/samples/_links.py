@@ -84,6 +84,19 @@ class Links:
         """Return the query parameters in which any text may stand."""
         return tuple(p.name for p in operation.parameters if p.where == "query" and self._is_text(p.schema))
 
+    def choices(self, operation: Operation) -> Mapping[str, str]:
+        """Return the query parameters that have a few documented values, each with the first of them."""
+        found: dict[str, str] = {}
+        for parameter in operation.parameters:
+            whole = translate(inline(self._specification, parameter.schema), "request")
+            plain = merged(whole) if isinstance(whole, dict) else {}
+            inner = plain.get("items")
+            values = plain.get("enum") or (merged(inner).get("enum") if isinstance(inner, dict) else None) or ()
+            texts = [value for value in values if isinstance(value, str | int) and not isinstance(value, bool)]
+            if parameter.where == "query" and texts:
+                found[parameter.name] = str(texts[0])
+        return found
+
     def has_identity(self, operation: Operation) -> bool:
         """Tell whether the response shows an object with an id, alone or as the one object in it."""
         return bool({"id", "uuid"} & set(self._shown(operation)))

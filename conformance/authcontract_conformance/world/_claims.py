@@ -223,13 +223,14 @@ def organisation_names(world: World, organisation: str, other: str) -> Asking[tu
             continue
         ours = yield from _ask(world, operation, None, organisation, world.environment)
         theirs = yield from _ask(world, operation, None, other, world.environment)
-        name, another = (_identity(exchange) for exchange in (ours, theirs))
+        name, another = (identity_of(exchange) for exchange in (ours, theirs))
         if name is not None and another is not None and name != another:
             found.append(name)
     return tuple(dict.fromkeys(found))
 
 
-def _identity(exchange: Exchange) -> str | None:
+def identity_of(exchange: Exchange) -> str | None:
+    """Return what the object in a response, or the first one inside of it, calls itself."""
     body = exchange.json()
     inner = [body, *body.values()] if isinstance(body, Mapping) else []
     values = (holder.get(name) for holder in inner if isinstance(holder, Mapping) for name in ("id", "uuid"))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 from authcontract_policy import Operation
 
-from authcontract_conformance.exchange._exchange import Acquire, Exchange, Key, Parts
+from authcontract_conformance.exchange._exchange import Acquire, Exchange, Key
 from authcontract_conformance.oracle._verdict import PASSED, Evidence, Judgement, fail, inconclusive, skipped
 from authcontract_conformance.world._isolation import (
     TELLING,
@@ -20,10 +19,10 @@ from authcontract_conformance.world._isolation import (
     some,
 )
 from authcontract_conformance.world._patterns import protected
+from authcontract_conformance.world._searching import SEARCH, asking, filters
 from authcontract_conformance.world._world import Asking, World
 
-#: Parameters by which lists are searched and turned over where nobody documents any.
-SEARCH = ("q", "query", "search", "filter")
+#: Parameters by which lists are turned over where nobody documents any.
 PAGES = (("page", "2"), ("offset", "1"), ("limit", "100"), ("per_page", "100"))
 
 
@@ -122,7 +121,7 @@ def _evidence(exchange: Exchange, control: Exchange, got: str) -> Evidence:
 
 
 def searched_and_paged(lister: Operation, border: Border, world: World) -> Asking[Judgement]:
-    """Search a list as the stranger for an object of the owner, and turn its pages."""
+    """Search and filter a list as the stranger for an object of the owner, and turn its pages."""
     made = yield from make(world, lister, border.owner, border.home)
     if made is None:
         return inconclusive(f"no object could be made for {lister.label}")
@@ -130,11 +129,12 @@ def searched_and_paged(lister: Operation, border: Border, world: World) -> Askin
         return skipped("no id, or one so short that it may stand in a list by chance")
     documented = world.resources.links.texts(lister)
     searches = [tuple((name, made.canary) for name in names) for names in (documented, SEARCH) if names]
+    filtered = filters(world, lister, made)
     key: Key = yield Acquire(world.need(lister, organisation=border.stranger, environment=border.abroad))
-    for pairs in (*searches, PAGES):
-        query: Parts = (urlencode(pairs).encode(),)
-        label = "turns the pages" if pairs is PAGES else "searches for somebody else's object"
-        exchange: Exchange = yield world.request(lister, key, query=query, environment=border.abroad, label=label)
+    for pairs in (*searches, *filtered, PAGES):
+        sifted = "filters it" if pairs in filtered else "searches for somebody else's object"
+        label = "turns the pages" if pairs is PAGES else sifted
+        exchange: Exchange = yield asking(world.request(lister, key, environment=border.abroad, label=label), pairs)
         # By its id alone: an answer may say again what was searched for.
         if exchange.succeeded and shows(exchange, made.id):
             evidence = Evidence(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -13,7 +13,7 @@ from authcontract_conformance.exchange._exchange import Acquire, Exchange, Key, 
 from authcontract_conformance.oracle._oracle import Reality, broken, describe_exchange
 from authcontract_conformance.oracle._verdict import PASSED, Judgement, fail, inconclusive, skipped, worst
 from authcontract_conformance.world._patterns import protected
-from authcontract_conformance.world._resources import find_field, find_id
+from authcontract_conformance.world._resources import fields_of, find_field, find_id
 from authcontract_conformance.world._snapshot import Snapshot
 from authcontract_conformance.world._world import SAFE, Asking, Item, World
 
@@ -211,6 +211,8 @@ class Made:
 
     id: str | None
     canary: str
+    #: What the answer says of it in texts and numbers.
+    fields: Mapping[str, str]
 
 
 def make(world: World, lister: Operation, organisation: str, environment: str | None) -> Asking[Made | None]:
@@ -223,7 +225,8 @@ def make(world: World, lister: Operation, organisation: str, environment: str | 
     if not exchange.succeeded:
         return None
     by_the_way = maker[0].path != lister.path
-    return Made((find_field if by_the_way else find_id)(exchange.json(), maker[1]), canary)
+    body = exchange.json()
+    return Made((find_field if by_the_way else find_id)(body, maker[1]), canary, fields_of(body))
 
 
 def foreign_list(lister: Operation, border: Border, world: World) -> Asking[Judgement]:

@@ -156,6 +156,17 @@ def find_field(body: Any, name: str) -> str | None:
     return None
 
 
+def fields_of(body: Any) -> dict[str, str]:
+    """Return what a response says of an object, or of the objects in it, in texts and numbers, each as text."""
+    inner = body.values() if isinstance(body, Mapping) else ()
+    found: dict[str, str] = {}
+    for holder in (body, *inner):
+        for name, value in holder.items() if isinstance(holder, Mapping) else ():
+            if isinstance(value, str | int) and not isinstance(value, bool):
+                found.setdefault(name, str(value))
+    return found
+
+
 def members(body: Any, parameter: str) -> dict[str, str]:
     """Return the members of the list that a response shows, by their names and in their order, each as text."""
     rows = body if isinstance(body, list) else _first_list(body)

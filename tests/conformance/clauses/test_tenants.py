@@ -77,7 +77,8 @@ def gone_is_gone(exchange: Exchange) -> Exchange:
 
 @pytest.mark.parametrize("odd", [hidden_as_forbidden, strict, busy, echoing], ids=lambda each: each.__name__)
 def test_an_odd_server_that_keeps_objects_apart_is_not_accused(odd: Alter) -> None:
-    assert words(Conversation("synaptiq", altered=odd), *OURS) == {}
+    found = words(Conversation("synaptiq", altered=odd), *OURS)
+    assert set(found.values()) <= ({Word.SKIPPED} if odd is strict else set())
 
 
 def test_deleting_nothing_with_success_changes_nothing() -> None:

@@ -35,6 +35,7 @@ MATRIX = {
     ("PATCH", "/orders/<order>"): (401, 403, 200, 200),
     ("POST", "/orders/<order>/send"): (401, 403, 202, 202),
     ("DELETE", "/orders/<order>"): (401, 403, 403, 204),
+    ("POST", "/orders/search"): (401, 403, 200, 200),
     ("POST", "/orders/<order>/lines"): (401, 403, 201, 201),
     ("GET", "/orders/<order>/lines/<line>"): (401, 200, 200, 200),
     ("DELETE", "/orders/<order>/lines/<line>"): (401, 403, 403, 204),
@@ -55,6 +56,7 @@ MATRIX = {
 BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/orders"): {"name": "a"},
     ("PATCH", "/orders/<order>"): {"name": "b"},
+    ("POST", "/orders/search"): {"text": "g"},
     ("POST", "/orders/<order>/lines"): {"what": "d"},
     ("POST", "/messages"): {"text": "e"},
     ("POST", "/reminders"): {"text": "f"},
