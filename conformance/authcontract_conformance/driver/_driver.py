@@ -291,7 +291,9 @@ class Driver:
         """
         world = context.world
         operation = self._creator(need, world)
-        if operation is None or (not need.own and self._keyring.has(need)):
+        # A key that may create others need not be exact: creating one would take one.
+        exactly = operation is not None and not world.access.permits(operation, need)
+        if operation is None or (not need.own and self._keyring.has(need, exactly=exactly)):
             return await self._keyring.acquire(need, case)
         key, _ = await self.follow(create(world, operation, replace(need, state="active")), context)
         if need.state == "revoked":

@@ -96,18 +96,27 @@ class DeclaredKeys:
         return next(self._fitting(need), None) is not None
 
     def _fitting(self, need: Need) -> Iterator[Declared]:
-        for declared in self._keys:
-            record = declared.record
-            if (
-                declared.organisation == need.organisation
-                and declared.state == need.state
-                and record.kind == need.kind
-                and record.scopes == need.scopes
-                and need.environment in (None, record.environment)
-                and (need.plan is None or record.plan in (None, need.plan))
-                and record.id not in self._taken
-            ):
-                yield declared
+        """Return the keys that have the scopes and no more, then those with more, the least first.
+
+        A key with more does all that is to be allowed. It is no one's own: another case may need just that key.
+        """
+        alike = [declared for declared in self._keys if self._alike(declared, need)]
+        yield from (declared for declared in alike if declared.record.scopes == need.scopes)
+        if not need.exact and not need.own:
+            wider = (declared for declared in alike if declared.record.scopes > need.scopes)
+            yield from sorted(wider, key=lambda declared: len(declared.record.scopes))
+
+    def _alike(self, declared: Declared, need: Need) -> bool:
+        """Tell whether a key is what is needed in all but its scopes, and nobody's own."""
+        record = declared.record
+        return (
+            declared.organisation == need.organisation
+            and declared.state == need.state
+            and record.kind == need.kind
+            and need.environment in (None, record.environment)
+            and (need.plan is None or record.plan in (None, need.plan))
+            and record.id not in self._taken
+        )
 
     async def rotate(self, record: KeyRecord) -> tuple[KeyRecord, Issued]:
         """Say that a declared key cannot be rotated."""
@@ -146,7 +155,7 @@ class Keyring:
         else:
             issued = await self._source.issue(need, organisation)
             self.keep(issued)
-            key = Key(issued.record, need)
+            key = Key(issued.record, replace(need, scopes=issued.record.scopes))
             if need.state == "revoked" and self._source.makes_organisations:
                 await self.revoke(key)
         if not need.own:
@@ -158,9 +167,11 @@ class Keyring:
         """Tell whether the source issues whatever is asked for."""
         return self._source.makes_organisations
 
-    def has(self, need: Need) -> bool:
-        """Tell whether a shared key for this need is there without creating one."""
-        return (need.organisation, need) in self._shared or self._source.offers(need)
+    def has(self, need: Need, *, exactly: bool = False) -> bool:
+        """Tell whether a shared key for this need is there without creating one; `exactly`: with no more scopes."""
+        return (need.organisation, need) in self._shared or self._source.offers(
+            replace(need, exact=need.exact or exactly)
+        )
 
     def need_of(self, key: str) -> Need:
         """Return what a known key is, as one asks for another of the same organisation and environment."""

@@ -231,6 +231,8 @@ class Need:
     own: bool = False
     #: active: as issued · unknown: well-formed, never issued · revoked · expired.
     state: KeyState = "active"
+    #: True: what it lacks matters, so that a key with more scopes is none for this need.
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)

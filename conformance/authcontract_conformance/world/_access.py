@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 
 from authcontract_engine import Contract, KeyRecord
@@ -79,10 +80,10 @@ class Access:
             need
             for kind, holds in self._kinds()
             for scopes, plan in self._lacking(grant.alternatives or (), holds, wide=wide)
-            for plan_ in [plan or self._default_plan]
+            for need in [Need(kind=kind, scopes=scopes, plan=plan or self._default_plan, environment=environment)]
             if not self.permits(operation, need, self._object_kind)
         )
-        return tuple(found)
+        return tuple(replace(need, exact=True) for need in found)
 
     def strongest(self, operation: Operation, environment: str | None = None) -> Need | None:
         """Return one key that may call it, or None if the contract lets nobody."""
