@@ -11,7 +11,7 @@ from authcontract_policy import Operation
 from authcontract_conformance.clauses._clause import Case, Steps
 from authcontract_conformance.exchange._exchange import Exchange, Key, Probe, Purpose
 from authcontract_conformance.oracle._oracle import describe_exchange
-from authcontract_conformance.oracle._verdict import PASSED, Judgement, Word, fail
+from authcontract_conformance.oracle._verdict import PASSED, Judgement, Word, fail, skipped
 from authcontract_conformance.world._patterns import protected, trials
 from authcontract_conformance.world._world import Item, World
 
@@ -66,13 +66,17 @@ def _on_nothing(operation: Operation, methods: tuple[str, ...], world: World) ->
     step = world.resources.steps(operation)[-1]
     absent = world.settings.sampler.parameter(operation, step.parameter)
     nothing = replace(item, parameters={**item.parameters, step.parameter: absent}, own=False)
+    reader: Key = yield from world.key(operation)
+    if not world.settings.disposable:  # a small number may well be the name of what somebody needs
+        first: Exchange = yield world.request(operation, reader, nothing, purpose=Purpose.EFFECT, label="is it there")
+        if first.succeeded or first.broken:
+            return skipped("what was to be absent is there")
     key: Key = yield from world.key(step.creator or operation)
     sent: list[Exchange] = []
     for method in methods:
         content = world.settings.sampler.content(operation, method, world.canary())
         label = f"{method} on what is not there, which is not documented"
         sent.append((yield world.request(operation, key, nothing, method=method, body=content, label=label)))
-    reader: Key = yield from world.key(operation)
     for shown_by in (operation, step.lister):
         if shown_by is None:
             continue

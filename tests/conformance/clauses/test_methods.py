@@ -91,6 +91,18 @@ def test_an_override_may_be_followed_before_rights_are_checked() -> None:
     assert accused(talk, "METH-6") == set()
 
 
+@pytest.mark.parametrize("status", [200, 204, 400, 403, 404, 409])
+def test_what_is_not_there_may_be_refused_in_any_way(status: int) -> None:
+    """Where nothing was made, no answer to PUT on what is not there is held against a target."""
+    talk = Conversation("synaptiq", altered=lambda exchange: _put_on_nothing(exchange, status))
+    words = {talk.judge("METH-2", subject).word for subject in talk.cases("METH-2") if "not there" in subject}
+    assert words == {Word.PASS}
+
+
+def _put_on_nothing(exchange: Exchange, status: int) -> Exchange:
+    return instead(exchange, status) if "not there" in exchange.probe.label else exchange
+
+
 REQUESTS = {
     "a list in a member": ({"requests": [{"method": "GET", "path": "/"}]}, "requests"),
     "with another word for the address": ({"batch": [{"method": "GET", "relative_url": "x", "body": ""}]}, "batch"),
