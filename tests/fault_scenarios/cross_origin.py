@@ -31,4 +31,5 @@ SHOWN: Shown = {
     "every-page-may-read": (_field("access-control-allow-origin"), None, "*"),
     "preflight-is-carried-out": (_preflighted, 200, 404),
     "pages-cannot-send-their-key": (_field("access-control-allow-headers", "OPTIONS"), None, "*"),
+    "pages-without-key-are-forbidden": (lambda c: c.status("GET", "/orders", lines=ASKING[:1]), 401, 403),
 }

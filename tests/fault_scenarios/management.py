@@ -114,6 +114,14 @@ def used_and_revoked(method: str, body: Any = None) -> Scenario:
     return scenario
 
 
+def _rotated_in_the_sandbox(caller: Caller) -> bool:
+    """Rotate a key of the sandbox, make an order with the new one, and look for it with a key of production."""
+    old = caller.key(environment="test")
+    new = caller.json("POST", f"/keys/{old.id}/rotate", caller.key(environment="test"))["secret"]
+    order = caller.json("POST", "/orders", new, {"name": "a"})["id"]
+    return caller.status("GET", f"/orders/{order}", caller.key()) == 200
+
+
 SHOWN: Shown = {
     "any-key-rotates-itself": (rotates_itself, 403, 201),
     "anybody-rotates-by-id": (stranger_rotates, 404, 201),
@@ -132,4 +140,10 @@ SHOWN: Shown = {
     "revoking-crosses-environments": (another_revoked(TEST), 200, 401),
     "writing-decided-before": (used_and_revoked("PATCH", {"name": "changed"}), (200, 401), (200, 200)),
     "head-decided-before": (used_and_revoked("HEAD"), (200, 401), (200, 200)),
+    "made-key-late": (
+        lambda c: c.status("GET", "/orders", c.json("POST", "/keys", c.key(), {"scope": "read"})["secret"]),
+        200,
+        401,
+    ),
+    "rotation-forgets-the-environment": (_rotated_in_the_sandbox, False, True),
 }

@@ -89,4 +89,5 @@ SHOWN: Shown = {
     "unreadable-address-lets-in": (claiming("X-Forwarded-For: a"), 401, 200),
     "debug-header-on-one-route": (in_last_operation("X-Debug: 1"), True, False),
     "role-from-header": (claiming("X-Role: admin", "read"), 403, 200),
+    "made-up-environment-is-some": (altered(lambda key: "sk_prod_" + key[8:]), 401, 200),
 }

@@ -14,6 +14,8 @@ from ._shared import CLEAN, COULD_NOT_RUN, FINDINGS, INTERRUPTED, USAGE, default
 if TYPE_CHECKING:
     from types import FrameType
 
+    from authcontract_policy import Loaded
+
     from authcontract_conformance.faults import Fault
     from authcontract_conformance.run._selftest import Plan, Proof, Tried
 
@@ -45,6 +47,7 @@ def command(
 
     Faults that change nothing under the contract are left out, and it is said why.
     """
+    from authcontract_conformance.run._sampled import sampled
     from authcontract_conformance.run._selection import SelectionError, matching
     from authcontract_conformance.run._selftest import cores, plan, selftest
 
@@ -53,11 +56,14 @@ def command(
         clauses = matching(only)
     except SelectionError as error:
         stop(str(error), USAGE)
-    loaded = load_contract(policy or default_policy(), spec)
+    whole = load_contract(policy or default_policy(), spec)
+    loaded = sampled(whole)
     planned = plan(loaded, faults, only=clauses, correct=not names)
     text = format_ == "text"
     if text:
         click.echo(_heading(planned, policy or default_policy(), jobs or cores()), err=True)
+        if loaded is not whole:
+            click.echo(_only_some(loaded, whole), err=True)
     signal.signal(signal.SIGTERM, _as_interrupt)
     proof = selftest(loaded, planned, seed=seed, table=table, jobs=jobs, said=_say if text else _nothing)
     click.echo("\n".join(_report(proof)) if text else json.dumps(_summary(proof), ensure_ascii=False))
@@ -95,6 +101,11 @@ def _heading(planned: Plan, policy: str, jobs: int) -> str:
     servers = f" and {len(planned.correct)} correct servers" if planned.correct else ""
     without = f", {len(planned.left_out)} left out" if planned.left_out else ""
     return f"{_faults_of(len(planned.faults))}{servers}{without}, by {policy}, {jobs} at once"
+
+
+def _only_some(loaded: Loaded, whole: Loaded) -> str:
+    taken, there = (len(each.specification.operations) if each.specification else 0 for each in (loaded, whole))
+    return f"Of {there} operations {taken} are served and judged, in whole families of paths"
 
 
 def _faults_of(number: int) -> str:

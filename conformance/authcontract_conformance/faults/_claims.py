@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from authcontract_engine import Request
 from authcontract_policy import inline
 
-from authcontract_conformance.reference import Answer, Identity, Message, Seams, Server
+from authcontract_conformance.reference import Answer, Call, Identity, Message, Outcome, Seams, Server
 from authcontract_conformance.samples._instance import merged
 
 from ._fault import Plant
@@ -48,11 +48,47 @@ def believing(dimension: str, place: Place, name: str, meaning: Meaning) -> Plan
             meant = next((found for text in texts if (found := meaning(server, text)) is not None), None)
             if identity.key is None or meant is None:
                 return identity
-            key = replace(identity.key, **{dimension: meant})
-            return Identity(identity.reading, key)
+            changes: dict[str, Any] = {dimension: meant}
+            return Identity(identity.reading, replace(identity.key, **changes))
 
         changed = replace(seams, authenticate=authenticate)
         return passing(changed, strip) if place == "member" else changed
+
+    return plant
+
+
+def moving(dimension: str, name: str, meaning: Meaning) -> Plant:
+    """Let an object of one's own move to the organisation or environment that a change of it names in its body."""
+
+    def plant(seams: Seams) -> Seams:
+        said: list[str] = []
+
+        def strip(server: Server, message: Message, onward: Onward) -> Answer:
+            """Read over the member if no schema knows it, but remember it."""
+            said.clear()
+            body = _object(message.body)
+            if message.head.method in {b"PATCH", b"PUT"} and name in body:
+                said.append(str(body.pop(name)))
+                known = _known(server, message)
+                kept = {member: value for member, value in body.items() if member in known}
+                message = replace(message, body=json.dumps(kept).encode())
+            try:
+                return onward(message)
+            finally:
+                said.clear()
+
+        def perform(server: Server, call: Call) -> Outcome:
+            outcome = seams.perform(server, call)
+            item, plan = call.sight.item, server.store.plans.of(call.operation)
+            meant = next((found for text in said if (found := meaning(server, text)) is not None), None)
+            if meant is not None and item is not None and plan.levels:
+                level, at = plan.levels[-1], server.store.isolation.index(dimension)
+                path, old = plan.path(call.reading.path_parameters, level.depth), call.sight.partition
+                server.store.data.remove(old, path, item.id)
+                server.store.data.add((*old[:at], meant, *old[at + 1 :]), path, level.collection, item)
+            return outcome
+
+        return passing(replace(seams, perform=perform), strip)
 
     return plant
 

@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import Final
 
 from authcontract_engine import Decision
+from authcontract_policy import Cause
 
 from authcontract_conformance.reference import Answer, Call, Message, Outcome, Seams, Server
 
 from ._fault import Family, Fault
-from ._tools import Onward, carry_out_as, passing, values
+from ._tools import Onward, answering, carry_out_as, passing, values
 
 #: The one origin that a deployment lets in.
 _OWN: Final = "https://app.example"
@@ -27,12 +28,22 @@ def _with(answer: Answer, *lines: tuple[str, str]) -> Answer:
 def _reflecting(seams: Seams) -> Seams:
     def proxy(_server: Server, message: Message, onward: Onward) -> Answer:
         origin, answer = _named(message, b"origin"), onward(message)
-        if not origin:
+        if not origin or message.head.method == b"OPTIONS":
             return answer
         allowed = ("Access-Control-Allow-Origin", origin.decode("latin-1"))
         return _with(answer, allowed, ("Access-Control-Allow-Credentials", "true"))
 
     return passing(seams, proxy)
+
+
+def _pages_kept_out(seams: Seams) -> Seams:
+    """Refuse what a page sends without a key by 403, in front of whoever would ask for the key."""
+
+    def change(_server: Server, call: Call, decision: Decision, answer: Answer) -> Answer:
+        page = bool(_named(call.message, b"origin"))
+        return replace(answer, status=403) if page and decision.cause is Cause.MISSING else answer
+
+    return answering(seams, change)
 
 
 def _for_all(seams: Seams) -> Seams:
@@ -77,6 +88,13 @@ FAULTS: Final = (
         family=Family.LIBRARY,
         clauses=("CORS-1",),
         plant=_reflecting,
+    ),
+    Fault(
+        name="pages-without-key-are-forbidden",
+        sentence="A page of a stranger without a key gets 403, as if its key lacked a scope",
+        family=Family.LIBRARY,
+        clauses=("ERR-9",),
+        plant=_pages_kept_out,
     ),
     Fault(
         name="every-page-may-read",

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from authcontract_engine import Body, Decision, KeyRecord
+from authcontract_policy import Cause
 
 from authcontract_conformance.reference import Call, Outcome, Seams, Server
 
@@ -39,6 +40,18 @@ def _queued(seams: Seams) -> Seams:
     return replace(lets(seams, through), perform=perform)
 
 
+def _parameters_fall_back(seams: Seams) -> Seams:
+    """Serve a read with parameters of the wrong type by an error handler that sits in front of the check for keys."""
+
+    def through(server: Server, call: Call, decision: Decision) -> bool:
+        if decision.cause is not Cause.MISSING or call.request.method != b"GET" or b"?" not in call.request.target:
+            return False
+        server.inspect(call)
+        return call.body is Body.INVALID
+
+    return lets(seams, through)
+
+
 def _incomplete(seams: Seams) -> Seams:
     def without_last(value: Any) -> Any:
         return dict(list(value.items())[:-1]) if isinstance(value, dict) else [value]
@@ -68,6 +81,13 @@ FAULTS: Final = (
         family=Family.LIBRARY,
         clauses=("FUZZ-1",),
         plant=_queued,
+    ),
+    Fault(
+        name="wrong-parameter-needs-no-key",
+        sentence="A read whose parameters are of the wrong type is served before anybody asks for a key",
+        family=Family.LIBRARY,
+        clauses=("FUZZ-1",),
+        plant=_parameters_fall_back,
     ),
     Fault(
         name="response-lacks-a-field",

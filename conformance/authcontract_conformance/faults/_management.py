@@ -15,6 +15,8 @@ from authcontract_conformance.reference import Answer, Call, Outcome, Seams, Ser
 from ._fault import Family, Fault, Plant
 from ._tools import altered, answering, at_scope, lenient, lets, remembering, rewritten
 
+#: Seconds after which a replica knows of a new key.
+_LEARNS_WITHIN: Final = 5
 _LIVING: Final = frozenset({KeyState.ACTIVE, KeyState.GRACE})
 
 
@@ -214,7 +216,32 @@ def _decided_before(methods: frozenset[bytes]) -> Plant:
     return plant
 
 
+def _made_later(seams: Seams) -> Seams:
+    """Know a key that the API made only after a while, in which a replica learns of it."""
+    made: dict[str, float] = {}
+
+    def perform(server: Server, call: Call) -> Outcome:
+        before = {record.id for record in server.keyring.records.all()}
+        outcome = seams.perform(server, call)
+        if is_to(server, call, "create"):
+            made.update((record.id, call.now) for record in server.keyring.records.all() if record.id not in before)
+        return outcome
+
+    def alter(_server: Server, record: KeyRecord, now: float) -> KeyRecord | None:
+        return None if record.id in made and now < made[record.id] + _LEARNS_WITHIN else record
+
+    return replace(altered(seams, alter), perform=perform)
+
+
 FAULTS: Final[tuple[Fault, ...]] = (
+    Fault(
+        name="made-key-late",
+        sentence="A key that the API made is not known for the first seconds, until a replica has learnt of it",
+        family=Family.DEPLOYMENT,
+        clauses=("LIFE-1",),
+        plant=_made_later,
+        meaningful=unmanaged,
+    ),
     Fault(
         name="any-key-rotates-itself",
         sentence="Any key may rotate the key of its own id, whatever its scope",

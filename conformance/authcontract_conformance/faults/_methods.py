@@ -14,7 +14,7 @@ from authcontract_policy import Cause
 from authcontract_conformance.reference import Answer, Call, Message, Outcome, Seams, Server
 
 from ._fault import Family, Fault, Plant
-from ._tools import Onward, at_key, at_scope, carry_out_as, header, lets, may, passing, simple, values
+from ._tools import Onward, at_key, at_scope, carry_out_as, header, lets, may, passing, simple, values, without
 from ._trust import trusting
 
 #: RFC 9110 section 9.3 and RFC 5789.
@@ -186,8 +186,8 @@ def _traced(seams: Seams) -> Seams:
         secret = {b"cookie", b"" if way is None else way.name.lower().encode()}
         lines = [b"%b:%b" % line for line in message.head.headers if line[0].lower() not in secret]
         first = b"TRACE " + message.head.target.partition(b"?")[0] + b" HTTP/1.1"
-        kind = (("Content-Type", "message/http"), ("Cache-Control", "no-store"))
-        return Answer(200, kind, b"\r\n".join([first, *lines, b"", b""]))
+        usual = without(onward(message), "Content-Type", "Allow").headers
+        return Answer(200, (("Content-Type", "message/http"), *usual), b"\r\n".join([first, *lines, b"", b""]))
 
     return passing(seams, proxy)
 

@@ -68,6 +68,20 @@ def _twice_allowed(contract: Contract) -> str | None:
     return unmanaged(contract) or (None if allowed else "the policy does not allow a second rotation")
 
 
+def _into_the_first_environment(seams: Seams) -> Seams:
+    """Take the key that replaces another for one of the first environment, whatever the other one was of."""
+
+    def alter(server: Server, record: KeyRecord, _now: float) -> KeyRecord:
+        first = next(iter(server.contract.policy.environments), None)
+        return record if first is None or record.id == record.lineage else replace(record, environment=first)
+
+    return altered(seams, alter)
+
+
+def _one_environment(contract: Contract) -> str | None:
+    return None if len(contract.policy.environments) > 1 else "the contract has no other environment"
+
+
 FAULTS: Final[tuple[Fault, ...]] = (
     Fault(
         name="old-key-rotated-ends-new",
@@ -98,5 +112,13 @@ FAULTS: Final[tuple[Fault, ...]] = (
         clauses=("LIFE-11",),
         plant=_not_twice,
         meaningful=_twice_allowed,
+    ),
+    Fault(
+        name="rotation-forgets-the-environment",
+        sentence="The key that replaces one of the sandbox is one of production",
+        family=Family.IMPLEMENTATION,
+        clauses=("LIFE-3",),
+        plant=_into_the_first_environment,
+        meaningful=_one_environment,
     ),
 )

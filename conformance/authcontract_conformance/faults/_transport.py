@@ -13,10 +13,16 @@ from authcontract_policy import Cause
 from authcontract_conformance.reference import Answer, Call, Message, Outcome, Seams, Server
 
 from ._fault import Family, Fault, Plant
-from ._tools import WRITING, Onward, carry_out_as, known, may, passing, presented
+from ._tools import WRITING, Onward, carry_out_as, known, may, passing, presented, without
 
 _HSTS: Final = ("Strict-Transport-Security", "max-age=31536000")
 _WRITES: Final = frozenset(method.encode() for method in WRITING)
+
+
+def _as_https(message: Message, onward: Onward) -> Answer:
+    """Serve plaintext as if it were TLS; whatever ends the connection in front adds HSTS, and here it does not."""
+    answer = onward(replace(message, scheme="https"))
+    return without(answer, _HSTS[0]) if message.scheme == "http" else answer
 
 
 def _believing(name: bytes, value: bytes) -> Plant:
@@ -25,7 +31,7 @@ def _believing(name: bytes, value: bytes) -> Plant:
     def plant(seams: Seams) -> Seams:
         def application(_server: Server, message: Message, onward: Onward) -> Answer:
             said = (sent.strip().lower() for field, sent in message.head.headers if field.lower() == name)
-            return onward(replace(message, scheme="https") if value in said else message)
+            return _as_https(message, onward) if value in said else onward(message)
 
         return passing(seams, application)
 
@@ -37,7 +43,7 @@ def _over_clear_http2(seams: Seams) -> Seams:
 
     def proxy(_server: Server, message: Message, onward: Onward) -> Answer:
         asked = any(n.lower() == b"upgrade" and v.strip().lower() == b"h2c" for n, v in message.head.headers)
-        return onward(replace(message, scheme="https") if asked else message)
+        return _as_https(message, onward) if asked else onward(message)
 
     return passing(seams, proxy)
 

@@ -13,7 +13,7 @@ from authcontract_policy import Cause
 from authcontract_conformance.reference import Call, Message, Seams, Server, Sight
 
 from ._fault import Family, Fault, Plant
-from ._tools import header, last_closed, lets, presenting, simple, values
+from ._tools import header, known, last_closed, lenient, lets, presenting, simple, values
 
 #: Tells whether something in a request is believed.
 When = Callable[[Server, Call], bool]
@@ -94,6 +94,22 @@ def _unchecked_if_long(seams: Seams) -> Seams:
     return replace(trusting(_too_long_to_check)(seams), parse=parse)
 
 
+def _middle_unread(seams: Seams) -> Seams:
+    """Look for a key of a made-up environment (`sk_prod_…`) among the keys of a real one that has its tail."""
+
+    def correct(server: Server, key: bytes) -> bytes | None:
+        kinds = server.contract.policy.keys.kinds.values()
+        named = [prefix.encode() for kind in kinds if kind.prefix for prefix in kind.prefix.values()]
+        stems = {prefix.rstrip(b"_").rpartition(b"_")[0] for prefix in named}
+        stem, _, rest = key.partition(b"_")
+        word, _, tail = rest.partition(b"_")
+        if stem not in stems or not word.isalpha() or any(key.startswith(prefix) for prefix in named):
+            return None
+        return next((prefix + tail for prefix in named if known(server, prefix + tail)), None)
+
+    return lenient(seams, correct)
+
+
 FAULTS: Final[tuple[Fault, ...]] = (
     simple(
         "long-key-unchecked",
@@ -160,5 +176,11 @@ FAULTS: Final[tuple[Fault, ...]] = (
         "A key's scope is checked, unless `X-Role` says that the caller is an administrator",
         "AUTH-15",
         trusting(_role_believed),
+    ),
+    simple(
+        "made-up-environment-is-some",
+        "A key whose prefix names an environment that does not exist is taken for one of those that do",
+        "ENV-5",
+        _middle_unread,
     ),
 )
