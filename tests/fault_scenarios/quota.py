@@ -53,6 +53,11 @@ def almost_the_key(caller: Caller) -> int:
     return before - left(caller, key)
 
 
+def told_to_created_key(caller: Caller) -> str | None:
+    made = caller.json("POST", "/keys", caller.key(plan="small"), {"scope": "read"})["secret"]
+    return headers(caller.send("GET", "/orders", made)).get("x-ratelimit-limit")
+
+
 SHOWN: Shown = {
     "counted-by-forwarded-address": (dressed("X-Forwarded-For: 203.0.113.7"), 429, 200),
     "counted-by-query": (dressed(path="/orders?x=1"), 429, 200),
@@ -66,6 +71,7 @@ SHOWN: Shown = {
     "altered-key-charges-owner": (almost_the_key, 1, 6),
     "remaining-never-shrinks": (taken_by(), 1, 0),
     "another-limit-advertised": (lambda c: headers(used_up(c)[0])["x-ratelimit-limit"], "12", "24"),
+    "created-key-of-another-plan": (told_to_created_key, "12", "60"),
     "quota-fields-in-words": (lambda c: ";r=" in headers(used_up(c)[0])["ratelimit"], True, False),
     "quota-refusal-stored": (lambda c: "public" in headers(used_up(c)[0])["cache-control"], False, True),
 }

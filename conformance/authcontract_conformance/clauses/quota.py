@@ -8,8 +8,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from authcontract_engine import Contract
-from authcontract_policy import Dimension, RateLimit, Table
+from authcontract_engine import Charge, Contract, KeyRecord
+from authcontract_policy import Dimension, Operation, RateLimit, Table
 
 from authcontract_conformance.clauses._clause import Case, Clause, Steps
 from authcontract_conformance.exchange._exchange import Acquire, Exchange, Key, Need
@@ -29,6 +29,7 @@ from authcontract_conformance.oracle._verdict import (
     unspecified,
     warn,
 )
+from authcontract_conformance.world._management import create, operation_for
 from authcontract_conformance.world._patterns import protected
 from authcontract_conformance.world._quota import (
     RESOLUTION,
@@ -66,6 +67,20 @@ def _advertised(world: World) -> Iterable[Case]:
     for limit in counted(world):
         for choice in _rows(world, limit):
             yield Case(f"{limit.name}: {_row(choice.need)}", partial(_as_documented, choice))
+    reading = next((choice.operation for limit in counted(world) for choice in _rows(world, limit)), None)
+    if reading is not None and operation_for(world, "create") is not None:
+        yield Case("a key that the API creates", partial(_to_created_key, reading))
+
+
+def _to_created_key(operation: Operation, world: World) -> Steps:
+    """Ask once with a key that the API itself has made: what it is told is its organisation's."""
+    creator = operation_for(world, "create")
+    assert creator is not None  # noqa: S101  without one there is no such case
+    key, _ = yield from create(world, creator, world.need(operation, own=True))
+    exchange: Exchange = yield world.request(operation, key, label="a created key is told how much there is")
+    if not exchange.succeeded:
+        return inconclusive(f"the target answers {describe_exchange(exchange)}")
+    return _said_to_key(world, exchange) or skipped(NOTHING_SAID)
 
 
 def _row(need: Need) -> str:
@@ -117,17 +132,60 @@ def _as_documented(choice: Choice, world: World) -> Steps:
     found = said(world, exchange, limit, choice.operation)
     if found is None or (found.limit is None and found.window is None):
         return _silent(limit, "<limit>", exchange, world)
+    wrong = _wrong(world, exchange, found, choice.charge)
+    return PASSED if wrong is None else fail(wrong, "what a response says of the limit is not what is documented")
+
+
+def _wrong(world: World, exchange: Exchange, found: Said, charge: Charge) -> Evidence | None:
+    """Return both sides where a response says something else of a limit than what is charged by; None where it fits."""
+    limit = world.policy.rate_limits[charge.limit]
+    window = limit.window or 1
     # A bucket may be described by what it holds or by what flows in.
-    amounts = {choice.charge.amount, choice.charge.burst}
-    if found.limit in {None, *amounts} and found.window in (None, choice.window):
-        return PASSED
-    evidence = Evidence(
-        expected=f"{' or '.join(map(str, sorted(amounts)))} in {choice.window} s",
-        got=f"{found.limit} in {found.window or choice.window} s, as {found.family} says",
+    amounts = {charge.amount, charge.burst}
+    if found.limit in {None, *amounts} and found.window in (None, window):
+        return None
+    return Evidence(
+        expected=f"{' or '.join(map(str, sorted(amounts)))} in {window} s",
+        got=f"{found.limit} in {found.window or window} s, as {found.family} says",
         exchange=exchange,
         rule=rule(world, limit),
     )
-    return fail(evidence, "what a response says of the limit is not what is documented")
+
+
+def _said_to_every_key(world: World, exchange: Exchange) -> Judgement | None:
+    judgement = _said_to_key(world, exchange)
+    return judgement if judgement is None or judgement is PASSED else _once(world, judgement)
+
+
+def _said_to_key(world: World, exchange: Exchange) -> Judgement | None:
+    """Hold what each answer to a key says against what that key has, above all one that the API itself has made."""
+    if not exchange.succeeded or len(exchange.probe.keys) != 1:
+        return None
+    reading = world.settings.oracle.read(exchange.probe)
+    key, operation = world.settings.oracle.key(reading), reading.operation
+    if key is None or operation is None or operation.method.encode() != exchange.probe.method:
+        return None
+    seen = False
+    for charge in world.contract.usual_charges(operation, key):
+        limit = world.policy.rate_limits[charge.limit]
+        found = said(world, exchange, limit, operation) if limit.requests is not None and charge.cost > 0 else None
+        if found is None or found.limit is None:
+            continue
+        seen = True
+        wrong = _wrong(world, exchange, found, charge)
+        if wrong is not None and not _assumed(world, operation, key, found.limit):
+            return warn(wrong, "a response says another limit than the key that it answers has")
+    return PASSED if seen else None
+
+
+def _assumed(world: World, operation: Operation, key: KeyRecord, amount: int) -> bool:
+    """Tell whether another answer to a silence gives the key this amount."""
+
+    def amounts(contract: Contract) -> frozenset[int]:
+        charges = contract.usual_charges(operation, key)
+        return frozenset(number for charge in charges for number in (charge.amount, charge.burst))
+
+    return any(amount in other for other in world.settings.oracle.accepted(amounts))
 
 
 def _silent(limit: RateLimit, placeholder: str, exchange: Exchange, world: World) -> Judgement:
@@ -260,11 +318,14 @@ CLAUSES = (
         promise="What a response says the limit is, is what is documented for this key.",
         why="Clients pace themselves by these headers; a wrong number wastes quota or runs into refusals.",
         how="One request for each row of the table of amounts. The number and the window in the policy's own headers, "
-        "or in any of the families of rate-limit fields, must be the documented ones. Where the policy promises such a "
+        "or in any of the families of rate-limit fields, must be the documented ones. Each other answer to a key is "
+        "held against what its key has, too; another number there is a warning. Where the policy promises such a "
         "header and none comes, that is a warning; where it promises none, the row is skipped.",
         fix="Fill the header from the same table that the limiter uses.",
         inapplicable=no_limits,
         cases=_advertised,
+        passive=_said_to_every_key,
+        traffic=("LIFE-3",),
     ),
     Clause(
         id="RATE-5",

@@ -8,9 +8,10 @@ from typing import Final
 
 from authcontract_engine import Charge, Contract, Decision, KeyRecord, Request, Reservation, Standing
 
-from authcontract_conformance.reference import Answer, Call, Identity, Message, Seams, Server
+from authcontract_conformance.reference import Answer, Call, Identity, Message, Outcome, Seams, Server
 
 from ._fault import Family, Fault, Plant
+from ._management import is_to, unmanaged
 from ._tools import answering, header, known, presented, remembering, values, without
 
 _TOO_MANY: Final = 429
@@ -138,6 +139,34 @@ def _victim_pays(seams: Seams) -> Seams:
 def _like(server: Server, secrets: dict[str, bytes], key: bytes) -> KeyRecord | None:
     found = (identity for identity, secret in secrets.items() if secret[:_PUBLIC] == key[:_PUBLIC])
     return next((record for identity in found if (record := server.keyring.records.get(identity)) is not None), None)
+
+
+def _of_another_plan(what: str) -> Plant:
+    """Give the keys that the API makes the largest plan, whatever the one that asked has."""
+
+    def plant(seams: Seams) -> Seams:
+        def perform(server: Server, call: Call) -> Outcome:
+            before = {record.id for record in server.keyring.records.all()}
+            outcome = seams.perform(server, call)
+            for record in server.keyring.records.all() if is_to(server, call, what) else ():
+                if record.id not in before:
+                    server.keyring.records.put(replace(record, plan=_other_plan(server.contract, record.plan)))
+            return outcome
+
+        return replace(seams, perform=perform)
+
+    return plant
+
+
+def _other_plan(contract: Contract, plan: str | None) -> str | None:
+    return next((other for other in reversed(contract.policy.plans) if other != plan), plan)
+
+
+def _plans_are_said(contract: Contract) -> str | None:
+    by_plan = any("plan" in str(limit.requests) for limit in contract.policy.rate_limits.values())
+    if len(contract.policy.plans) < 2 or not by_plan:  # noqa: PLR2004  with one there is no other
+        return "the contract has no amounts by plan"
+    return unmanaged(contract) or _says("<limit>")(contract)
 
 
 # --- what responses say --------------------------------------------------------------------------------------------
@@ -286,6 +315,14 @@ FAULTS: Final = (
         clauses=("RATE-4",),
         plant=_saying(lambda standing: replace(standing, amount=2 * standing.amount)),
         meaningful=_says("<limit>"),
+    ),
+    Fault(
+        name="created-key-of-another-plan",
+        sentence="A key that the API creates has the amounts of another plan than the organisation's",
+        family=Family.IMPLEMENTATION,
+        clauses=("RATE-4",),
+        plant=_of_another_plan("create"),
+        meaningful=_plans_are_said,
     ),
     Fault(
         name="quota-fields-in-words",

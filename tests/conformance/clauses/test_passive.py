@@ -125,3 +125,32 @@ def test_what_may_be_kept(row: tuple[str, int, object, str, Word | None]) -> Non
     probe = talk.world().request(talk.operation(name), talk.key(name))
     exchange = replace(answer(status, body), number=1, probe=probe, headers=((CACHE, says),))
     assert said(talk, "CACHE-2", exchange) is word
+
+
+def told_limit(talk: Conversation, amount: int, *, times: int = 1, window: int = 60, status: int = 200) -> Exchange:
+    """Return an answer that says a multiple of the key's amount, or another number, in the newest draft's field."""
+    world, operation = talk.world(), talk.operation("listLeads")
+    key = talk.key("listLeads")
+    [charge] = world.contract.usual_charges(operation, key.record)
+    said_of_it = f'"{charge.limit}";q={amount or times * charge.amount};w={window}'
+    probe = world.request(operation, key)
+    return replace(answer(status, {}), number=1, probe=probe, headers=(("RateLimit-Policy", said_of_it),))
+
+
+@pytest.mark.parametrize(
+    ("amount", "times", "window", "status", "word"),
+    [
+        pytest.param(0, 1, 60, 200, Word.PASS, id="what the key has"),
+        pytest.param(0, 5, 60, 200, Word.WARN, id="what a key of another plan has"),
+        pytest.param(0, 1, 3600, 200, Word.WARN, id="another window"),
+        pytest.param(7, 1, 60, 403, None, id="a refusal, perhaps of a proxy with a limit of its own"),
+    ],
+)
+def test_what_a_key_is_told(amount: int, times: int, window: int, status: int, word: Word | None) -> None:
+    talk = Conversation("synaptiq", confirmed=True)
+    assert said(talk, "RATE-4", told_limit(talk, amount, times=times, window=window, status=status)) is word
+
+
+def test_an_answer_that_says_nothing_of_a_limit_is_not_looked_at() -> None:
+    talk = Conversation("synaptiq", confirmed=True)
+    assert said(talk, "RATE-4", replace(told_limit(talk, 1), headers=())) is None
