@@ -135,6 +135,17 @@ def _same_repetition(path: str, body: Any) -> Scenario:
     return scenario
 
 
+def _moved(caller: Caller) -> tuple[int, int, int]:
+    """Give an order of B away to A; the status, and how many orders each has then."""
+    owner, other = caller.key(**_OURS), caller.key(**_THEIRS)
+    caller.order(owner)
+    order = caller.order(other)
+    body = {"name": "another", "org_id": "A"}
+    status = caller.status("PATCH", f"/orders/{order}", other, body)
+    counts = [len(caller.json("GET", "/orders", key)["orders"]) for key in (other, owner)]
+    return status, counts[0], counts[1] - 1
+
+
 SHOWN: Shown = {
     "deleting-unchecked-where-made-by-the-way": (_deleted_thread, (404, 200), (204, 404)),
     "foreign-object-is-forbidden": (stranger("GET", home=LIVE, abroad=OTHER), (404, "an order"), (403, "an order")),
@@ -153,6 +164,7 @@ SHOWN: Shown = {
         (400, 1),
         (201, 2),
     ),
+    "object-moved-by-its-body": (_moved, (200, 1, 0), (200, 0, 1)),
     "child-by-its-id-alone": (_line("DELETE"), (404, 200), (204, 404)),
     "gateway-caches-by-address": (_after_its_owner("", keyed=True), 404, 200),
     "gateway-caches-lists-by-address": (_list_after_its_owner, 0, 1),

@@ -1,4 +1,4 @@
-"""Faults of caches in front of a server that is right: what was answered to one is given to the next."""
+"""Faults of caches and of memories of repetitions: what was answered to one is given to the next."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from urllib.parse import unquote
 
 from authcontract_engine import Contract
 
-from authcontract_conformance.reference import Answer, Message, Seams, Server
+from authcontract_conformance.reference import Answer, Call, Message, Outcome, Seams, Server
 from authcontract_conformance.samples._links import Links
 
 from ._fault import Family, Fault, Plant
-from ._tools import Onward, passing
+from ._tools import Onward, passing, values
 
 #: A cache keeps what was asked for so many times.
 _USES: Final = 2
@@ -62,7 +62,9 @@ def _cached_for_keys(when: Callable[[Server, Message], bool]) -> Plant:
             answers = kept.setdefault(address, [])
             answer = onward(message)
             if len(answers) >= _USES and answer.status not in _AT_THE_GATE:
-                return replace(answers[0], headers=(*answers[0].headers, ("Age", "1")))
+                # What the gateway says of limits is about whoever asks.
+                headers = answer.headers if answer.status == _SERVED else answers[0].headers
+                return replace(answers[0], headers=(*headers, ("Age", "1")))
             if answer.status == _SERVED:
                 answers.append(answer)
             return answer
@@ -119,6 +121,31 @@ def _file_in_query(target: bytes) -> bool:
     return target.partition(b"?")[2].endswith((b".css", b".js", b".png"))
 
 
+def _repeated(*, keys: bool) -> Plant:
+    """Answer a POST as before where it carries an Idempotency-Key that was seen before, whoever sent it."""
+
+    def plant(seams: Seams) -> Seams:
+        seen: dict[tuple[bytes, bytes], Outcome] = {}
+
+        def perform(server: Server, call: Call) -> Outcome:
+            sent = values(call.request, "Idempotency-Key")
+            if not sent or call.request.method != b"POST" or server.keyring.manages(call.operation) is not keys:
+                return seams.perform(server, call)
+            place = call.request.target, sent[0]
+            if place not in seen:
+                seen[place] = seams.perform(server, call)
+            return seen[place]
+
+        return replace(seams, perform=perform)
+
+    return plant
+
+
+def _creates_keys(contract: Contract) -> str | None:
+    managed = contract.policy.keys.managed_by
+    return None if managed is not None and managed.create else "no operation creates keys"
+
+
 FAULTS: Final = (
     Fault(
         name="gateway-caches-by-address",
@@ -155,5 +182,20 @@ FAULTS: Final = (
         family=Family.DEPLOYMENT,
         clauses=("CACHE-4",),
         plant=_static(_file_in_query, lambda target: target),
+    ),
+    Fault(
+        name="idempotency-key-of-anybody",
+        sentence="An Idempotency-Key that somebody else used before is answered with what was made for them",
+        family=Family.IMPLEMENTATION,
+        clauses=("TEN-4",),
+        plant=_repeated(keys=False),
+    ),
+    Fault(
+        name="idempotency-key-shows-a-key",
+        sentence="An Idempotency-Key that somebody else created a key with is answered with that key",
+        family=Family.IMPLEMENTATION,
+        clauses=("TEN-4",),
+        plant=_repeated(keys=True),
+        meaningful=_creates_keys,
     ),
 )

@@ -19,6 +19,7 @@ from authcontract_conformance.world._isolation import (
     changed,
     listers,
     looks,
+    made,
     on_objects,
     shows,
     summed,
@@ -150,25 +151,38 @@ def _one_by_one(
 def _made_elsewhere(
     world: World, lister: Operation, border: Border, claim: Claim
 ) -> Asking[list[tuple[str, Judgement]]]:
-    """Make objects that claim to belong to the owner, and look for them in the owner's list."""
+    """Make objects that claim to belong to the owner, or change some to, and look for them in the owner's list."""
     maker = world.resources.maker(lister)
     assert maker is not None  # noqa: S101  see `listers`
-    made: list[Exchange] = []
+    sent = yield from _moved(world, lister, border, claim)
     for ways in (*_ways(claim), *_in_body(world, maker[0], claim), {"label": "nothing"}):
-        made.append((yield from _claiming(world, maker[0], None, border, **ways)))  # noqa: PERF401  it yields
-    if not any(exchange.succeeded for exchange in made):
+        sent.append((yield from _claiming(world, maker[0], None, border, **ways)))
+    if not any(exchange.succeeded for exchange in sent):
         return []
     seen = yield from _ask(world, lister, None, border.owner, border.home)
-    if not seen.succeeded or shows(seen, made[-1].probe.canary):
+    if not seen.succeeded or shows(seen, sent[-1].probe.canary):
         return []  # whatever anybody makes stands there
     judged = []
-    for exchange in made[:-1]:
+    for exchange in sent[:-1]:
         if exchange.succeeded and shows(seen, exchange.probe.canary):
             evidence = world.expect(exchange.probe).evidence(
                 exchange, seen, f"{describe_exchange(exchange)}, and it stands in the owner's list"
             )
             judged.append((exchange.probe.label, fail(evidence, "what it claims was believed")))
     return judged
+
+
+def _moved(world: World, lister: Operation, border: Border, claim: Claim) -> Asking[list[Exchange]]:
+    """Change objects of the stranger's own so that they claim to belong to the owner."""
+    found: list[Exchange] = []
+    for operation in on_objects(world, ("PATCH", "PUT")):
+        if operation.path.rpartition("/")[0] != lister.path:
+            continue
+        for ways in _in_body(world, operation, claim):
+            item = yield from world.item(operation, border.stranger, border.abroad)
+            if made(item) and item.own:
+                found.append((yield from _claiming(world, operation, item, border, **ways)))
+    return found
 
 
 def _in_body(world: World, maker: Operation, claim: Claim) -> tuple[Mapping[str, Any], ...]:
