@@ -27,5 +27,6 @@ SHOWN: Shown = {
     "retired-keys-are-told-apart": (_dead("rotate"), (False, False), (True, False)),
     "revoked-key-is-told-so": (_dead("revoke"), (False, False), (False, True)),
     "500-for-a-key-beyond-ascii": (lambda c: c.status("GET", "/orders", "sk_live_\xe9"), 401, 500),
+    "long-id-breaks": (lambda c: c.status("GET", "/orders/" + "x" * 300, c.key()), 404, 500),
     "500-for-a-long-key": (lambda c: c.status("GET", "/orders", "sk_live_" + "x" * 80), 401, 500),
 }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 
 from authcontract_policy import Operation
 
 from authcontract_conformance.clauses._clause import Case, Clause, Steps
-from authcontract_conformance.exchange._exchange import Acquire, Exchange, Key, KeyState, Parts
+from authcontract_conformance.exchange._exchange import Acquire, Exchange, Key, KeyState, Parts, bytes_of
 from authcontract_conformance.oracle._verdict import (
     PASSED,
     Basis,
@@ -153,7 +154,7 @@ def _face(world: World, exchange: Exchange, unstable: frozenset[str]) -> tuple[i
     return exchange.status, names, NUMBERS.sub(b"", world.settings.vault.hide(exchange.body))
 
 
-# --- LEAK-5: a key that no parser likes ----------------------------------------------------------------------------
+# --- LEAK-5: a key, a name or a value that no parser likes -----------------------------------------------------------
 
 #: What some comparison, decoder or hash raises an error for, each for another reason.
 ODD: tuple[tuple[str, bytes], ...] = (
@@ -183,8 +184,72 @@ def _odd_keys(world: World) -> Steps:
     return PASSED
 
 
-def _no_header(world: World) -> str | None:
-    return None if world.policy.keys.sent_as[0].carrier == "header" else "keys are sent in the query"
+#: What some column, number or decoder does not take, as it stands in a path, and in a query.
+IN_PATHS: tuple[tuple[str, bytes], ...] = (
+    ("300 characters", b"x" * 300),
+    ("3,000 characters", b"x" * 3000),
+    ("a number of 40 digits", b"9" * 40),
+    ("the character 0", b"%00"),
+)
+IN_QUERIES: tuple[tuple[str, bytes], ...] = (
+    ("a number of 40 digits", b"9" * 40),
+    ("an emoji", b"%F0%9F%94%91"),
+)
+
+
+def _odd_values(world: World) -> Steps:
+    """Send values that nobody expects with a key that may: as the name of an object, and for a query parameter."""
+    reading = [op for op in protected(world) if op.method == "GET" and world.access.strongest(op, world.environment)]
+    named = reading_operation(world)
+    if named.path.endswith("}"):
+        for what, text in IN_PATHS:
+            found = yield from _with_value(world, named, f"{what} in the path", in_path=text)
+            if found is not PASSED:
+                return found
+    asked = next(((op, name) for op in reading for name in _optional(op) if not world.resources.steps(op)), None)
+    if asked is not None:
+        operation, name = asked
+        for what, text in IN_QUERIES:
+            pair = f"{name}=".encode() + text
+            found = yield from _with_value(world, operation, f"{what} for `{name}`", in_query=pair)
+            if found is not PASSED:
+                return found
+    return PASSED
+
+
+def _optional(operation: Operation) -> list[str]:
+    """Return the query parameters that a request need not have."""
+    return [each.name for each in operation.parameters if each.where == "query" and not each.required]
+
+
+def _with_value(world: World, operation: Operation, what: str, *, in_path: bytes = b"", in_query: bytes = b"") -> Steps:
+    item = yield from world.item(operation)
+    key: Key = yield from world.key(operation)
+    query = (in_query,) if in_query else ()
+    probe = world.request(operation, key, item, query=query, label=what)
+    if in_path:
+        path, mark, rest = bytes_of(probe.target[:1]).partition(b"?")
+        there = path.rpartition(b"/")[0] + b"/" + in_path + mark + rest
+        probe = replace(probe, target=(there, *probe.target[1:]))
+    exchange: Exchange = yield probe
+    if not (exchange.answered and exchange.broken):
+        return PASSED
+    control = yield from world.control(operation, item)
+    if not control.succeeded:
+        return inconclusive("the operation is not served with usual values either")
+    evidence = Evidence(
+        expected="any answer but an error of the server",
+        got=f"{exchange.status} for {what}",
+        exchange=exchange,
+        control=control,
+    )
+    return warn(evidence, "a value at the edge of what fits reaches an error that nobody handles")
+
+
+def _leak_5(world: World) -> Iterable[Case]:
+    if world.policy.keys.sent_as[0].carrier == "header":
+        yield Case("texts that no parser likes in the place of a key", _odd_keys)
+    yield Case("values at the edge of what fits, with a key", _odd_values)
 
 
 CLAUSES = (
@@ -242,13 +307,15 @@ CLAUSES = (
         level=Level.SHOULD,
         basis=Basis.HARDENING,
         sources=("CWE-248", "OWASP API8:2023"),
-        promise="No text in the place of a key makes the server fail.",
-        why="Comparisons that want ASCII and hashes that stop at 72 bytes raise errors that nobody has tried.",
-        how="Texts that some decoder, comparison or hash cannot take are sent in the place of the key. 5xx three times "
-        "in a row is a warning; any refusal, or a closed connection, passes.",
-        fix="Refuse what has not the form of a key before anything is decoded; compare bytes, not texts.",
+        promise="No text in the place of a key, a name or a value makes the server fail.",
+        why="Comparisons that want ASCII, hashes that stop at 72 bytes and columns of 255 raise errors that nobody has "
+        "tried.",
+        how="Texts that some decoder, comparison or hash cannot take are sent in the place of the key; with a key, "
+        "names and values that are too long, too large or of strange characters go into one path and one query. 5xx "
+        "three times in a row is a warning; any refusal, or a closed connection, passes.",
+        fix="Refuse what has not the form of a key, a name or a value before anything is decoded or looked up; compare "
+        "bytes, not texts.",
         variants=("V-C22",),
-        inapplicable=_no_header,
-        cases=lambda _: [Case("texts that no parser likes in the place of a key", _odd_keys)],
+        cases=_leak_5,
     ),
 )

@@ -8,7 +8,7 @@ from typing import Final
 from authcontract_engine import Decision, Request
 from authcontract_policy import Cause
 
-from authcontract_conformance.reference import Answer, Call, Identity, Message, Seams, Server
+from authcontract_conformance.reference import Answer, Call, Identity, Message, Seams, Server, Sight
 
 from ._fault import Family, Fault
 from ._tools import Onward, answering, passing, presented, rewritten
@@ -16,6 +16,8 @@ from ._tools import Onward, answering, passing, presented, rewritten
 _REAL_ONCE: Final = frozenset({Cause.REVOKED, Cause.EXPIRED})
 #: A hash of passwords takes no more (CVE-2025-22228 is about what happens to the rest).
 _LONGEST: Final = 72
+#: A column of a database holds so many by habit.
+_COLUMN: Final = 255
 
 
 def _says_revoked(seams: Seams) -> Seams:
@@ -58,6 +60,17 @@ def _hash_of_72(seams: Seams) -> Seams:
     return passing(seams, proxy)
 
 
+def _long_names_break(seams: Seams) -> Seams:
+    """Look objects up by a column that raises an error for a longer name than it holds."""
+
+    def look(server: Server, call: Call) -> Sight:
+        if any(len(name) > _COLUMN for name in call.reading.path_parameters.values()):
+            raise ValueError
+        return seams.look(server, call)
+
+    return replace(seams, look=look)
+
+
 FAULTS: Final = (
     Fault(
         name="retired-keys-are-told-apart",
@@ -86,5 +99,12 @@ FAULTS: Final = (
         family=Family.LIBRARY,
         clauses=("LEAK-5",),
         plant=_hash_of_72,
+    ),
+    Fault(
+        name="long-id-breaks",
+        sentence="The name of an object of more than 255 characters makes the look-up fail, and the answer is 500",
+        family=Family.LIBRARY,
+        clauses=("LEAK-5",),
+        plant=_long_names_break,
     ),
 )
