@@ -53,6 +53,12 @@ def almost_the_key(caller: Caller) -> int:
     return before - left(caller, key)
 
 
+def told_to_rotated_key(caller: Caller) -> str | None:
+    key = caller.key("read", plan="small")
+    new = caller.json("POST", f"/keys/{key.id}/rotate", caller.key())["secret"]
+    return headers(caller.send("GET", "/orders", new)).get("x-ratelimit-limit")
+
+
 def told_to_created_key(caller: Caller) -> str | None:
     made = caller.json("POST", "/keys", caller.key(plan="small"), {"scope": "read"})["secret"]
     return headers(caller.send("GET", "/orders", made)).get("x-ratelimit-limit")
@@ -72,6 +78,7 @@ SHOWN: Shown = {
     "remaining-never-shrinks": (taken_by(), 1, 0),
     "another-limit-advertised": (lambda c: headers(used_up(c)[0])["x-ratelimit-limit"], "12", "24"),
     "created-key-of-another-plan": (told_to_created_key, "12", "60"),
+    "rotated-key-of-another-plan": (told_to_rotated_key, "12", "60"),
     "quota-fields-in-words": (lambda c: ";r=" in headers(used_up(c)[0])["ratelimit"], True, False),
     "quota-refusal-stored": (lambda c: "public" in headers(used_up(c)[0])["cache-control"], False, True),
 }

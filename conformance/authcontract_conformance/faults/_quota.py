@@ -325,6 +325,14 @@ FAULTS: Final = (
         meaningful=_plans_are_said,
     ),
     Fault(
+        name="rotated-key-of-another-plan",
+        sentence="The key that takes another's place has the amounts of another plan",
+        family=Family.IMPLEMENTATION,
+        clauses=("RATE-4",),
+        plant=_of_another_plan("rotate"),
+        meaningful=_plans_are_said,
+    ),
+    Fault(
         name="quota-fields-in-words",
         sentence="The rate-limit fields write parameters out in words, where parsers look for letters",
         family=Family.IMPLEMENTATION,
