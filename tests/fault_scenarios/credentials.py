@@ -12,6 +12,7 @@ SHOWN: Shown = {
         [200, 401],
         [200, 200],
     ),
+    "login-page-without-key": (lambda c: c.status("GET", "/orders", lines=("Accept: */*",)), 401, 302),
     "one-environment-refused": (lambda c: c.status("GET", "/orders", c.key(environment="test")), 200, 401),
     "scheme-has-case": (sent("Authorization: bearer <key>"), 200, 401),
     "any-key-will-do": (lambda c: (c.key(), c.status("GET", "/orders", "sk_live_" + "x" * 30))[1], 401, 200),

@@ -34,6 +34,12 @@ def reads_an_object(*steps: str) -> Scenario:
     return scenario
 
 
+def _changed_in_grace(caller: Caller) -> int:
+    old = caller.key("write")
+    caller.status("POST", f"/keys/{old.id}/rotate", caller.key())
+    return caller.status("POST", "/orders", old, {"name": "x"})
+
+
 SHOWN: Shown = {
     "rotation-gives-the-least-scope": (strongest_rotated, 200, 403),
     "expired-key-keeps-its-connection": (reads_an_object("rotate", DAY), 401, 200),
@@ -44,6 +50,7 @@ SHOWN: Shown = {
     "other-keys-shown-again": (shown_again, False, True),
     "rotation-drops-scope": (rotated_may, (200, 403), (403, 403)),
     "rotation-widens-scope": (rotated_may, (200, 403), (200, 200)),
+    "old-key-only-reads": (_changed_in_grace, 201, 403),
     "no-grace": (life("rotate"), (200, 200), (401, 200)),
     "grace-an-hour-short": (life("rotate", "wait:86399"), (200, 200), (401, 200)),
     "grace-an-hour-long": (life("rotate", DAY), (401, 200), (200, 200)),

@@ -39,7 +39,22 @@ def _another_key(caller: Caller) -> Any:
     return caller.json("GET", f"/orders/{order}", owner).get("created_with") == other.secret
 
 
+def _as_utf_8(caller: Caller) -> int:
+    line = ("Content-Type: application/json; charset=utf-8",)
+    body = b'{"name": "x"}'
+    head = read_head(
+        "\r\n".join(
+            ("POST /v1/orders HTTP/1.1", "Host: shop", f"Authorization: Bearer {caller.key('read').secret}", *line)
+        ).encode()
+    )
+    return caller.server.serve(Message(head=head, body=body)).status
+
+
 SHOWN: Shown = {
+    "rights-unread-with-charset": (_as_utf_8, 403, 201),
+    "rights-unread-without-body": (by("read", "PATCH", "<order>"), (403, "an order"), (200, "an order")),
+    "best-plan-may-post": (lambda c: c.status("POST", "/orders", c.key("read"), {"name": "x"}), 403, 201),
+    "wrong-scope-on-one-route": (lambda c: c.status("POST", "/orders", c.key("read"), {"name": "x"}), 403, 201),
     "get-with-body-writes": (by("read", "GET", "<order>", {"name": "x"}), (200, "an order"), (200, "x")),
     "put-by-readers": (by("read", "PUT", "<order>", {"name": "x"}), (405, "an order"), (405, "x")),
     "writers-may-delete": (by("write", "DELETE", "<order>"), (403, "an order"), (204, None)),

@@ -10,6 +10,7 @@ from typing import Any
 from authcontract_engine import KeyState, Rule
 from authcontract_policy import Dimension, Operation
 
+from authcontract_conformance.clauses import _grace
 from authcontract_conformance.clauses._clause import Capability, Case, Clause, Steps
 from authcontract_conformance.exchange._exchange import Acquire, Advance, Exchange, Key, Need, Probe
 from authcontract_conformance.oracle._oracle import broken
@@ -25,6 +26,7 @@ from authcontract_conformance.world._subject import (
     grace,
     issued,
     judged_later,
+    let_pass,
     living,
     no_more,
     refused,
@@ -198,7 +200,7 @@ def _life_4_late(world: World) -> Steps:
     later = judged_later(world, subject.key)
     if later is not None:
         return later
-    yield Advance(seconds=max(0.0, grace(world, subject.key) - GUARD))
+    yield from let_pass(world, max(0.0, grace(world, subject.key) - GUARD))
     late = yield from subject.lives("the old key just before its grace ends")
     return first(late, (yield from subject.lives("the new key just before the old one's grace ends", new)))
 
@@ -210,7 +212,7 @@ def _life_5(world: World) -> Steps:
     if later is not None:
         return later
     yield from subject.lives("the old key in its grace")
-    yield Advance(seconds=grace(world, subject.key) + GUARD)
+    yield from let_pass(world, grace(world, subject.key) + GUARD)
     yield from settle(world)
     over = yield from subject.dead("the old key after its grace", refusals=FEW)
     return first(over, (yield from subject.lives("the new key after the old one's grace", new)))
@@ -318,14 +320,19 @@ CLAUSES = (
         sources=(),
         promise="While the grace lasts, the old and the new key both work.",
         why="Rotation without downtime is the promise; a client that still has the old key must not notice.",
-        how="A key is rotated; both must work at once, and a second before the grace ends. Where the clock cannot be "
-        "moved the second half is left out, and it is said when it can be judged.",
+        how="A key is rotated; both must read at once, and change what the old one could, and read a second before "
+        "the grace ends. Where the clock cannot be moved that last part is left out, and it is said when it can be "
+        "judged.",
         fix="Give the old key a deadline instead of revoking it.",
         precedents=("GitLab (a rotated token dies at once, so that nothing may use it any more)",),
         needs=_MANAGED,
         alone=True,
         inapplicable=_no_rotation,
-        cases=_cases(a_key_in_its_grace=_life_4, a_key_just_before_its_grace_ends=_life_4_late),
+        cases=_cases(
+            a_key_in_its_grace=_life_4,
+            a_key_that_changes_something_in_its_grace=_grace.changes,
+            a_key_just_before_its_grace_ends=_life_4_late,
+        ),
     ),
     Clause(
         id="LIFE-5",

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from authcontract_engine import Contract, Decision, KeyRecord, Object, Request
 from authcontract_policy import Cause
 
-from authcontract_conformance.reference import Answer, Call, Identity, Message, Seams, Server, Sight
+from authcontract_conformance.reference import Answer, Call, Identity, Message, Outcome, Seams, Server, Sight
 
 from ._fault import Family, Fault, Plant
 from ._tools import (
@@ -69,6 +69,18 @@ def _key_left_over(seams: Seams) -> Seams:
         return answer
 
     return passing(seams, proxy)
+
+
+def _login(seams: Seams) -> Seams:
+    """Send whoever has no key and does not ask for JSON to a page where people log in."""
+
+    def respond(server: Server, call: Call, decision: Decision, outcome: Outcome | None) -> Answer:
+        asked = b"".join(values(call.request, "Accept"))
+        if decision.cause is Cause.MISSING and b"json" not in asked:
+            return Answer(302, (("Location", "/login"), ("Cache-Control", "no-store")))
+        return seams.respond(server, call, decision, outcome)
+
+    return replace(seams, respond=respond)
 
 
 def _some_environment(seams: Seams) -> Seams:
@@ -224,6 +236,13 @@ FAULTS: Final = (
         family=Family.DEPLOYMENT,
         clauses=("AUTH-1",),
         plant=_key_left_over,
+    ),
+    Fault(
+        name="login-page-without-key",
+        sentence="Whoever has no key and does not ask for JSON is sent to a login page",
+        family=Family.LIBRARY,
+        clauses=("AUTH-1",),
+        plant=_login,
     ),
     Fault(
         name="one-environment-refused",

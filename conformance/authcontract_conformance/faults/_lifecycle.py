@@ -8,12 +8,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from authcontract_engine import KeyRecord, KeyState, Request
+from authcontract_engine import Decision, Facts, KeyRecord, KeyState, Request
 
 from authcontract_conformance.reference import Call, Identity, Outcome, Seams, Server
 
 from ._fault import Family, Fault, Plant
-from ._tools import altered, remembering
+from ._tools import WRITING, altered, remembering
 
 _HOUR: Final = 3600.0
 #: Seconds for which the careless cache believes what it saw, and for which a new key is not known everywhere.
@@ -105,6 +105,20 @@ def _shorter(record: KeyRecord) -> KeyRecord:
 
 def _at_once(record: KeyRecord) -> KeyRecord:
     return replace(record, grace=0.0)
+
+
+def _only_reads(seams: Seams) -> Seams:
+    """Refuse an old key whatever changes something, as if it lacked a scope."""
+
+    def authorise(server: Server, call: Call, facts: Facts) -> Decision:
+        decision = seams.authorise(server, call, facts)
+        rotated = call.key is not None and call.key.rotated_at is not None
+        if not rotated or not decision.allowed or call.request.method.decode() not in WRITING:
+            return decision
+        powerless = None if call.key is None else replace(call.key, scopes=frozenset())
+        return seams.authorise(server, call, replace(facts, key=powerless))
+
+    return replace(seams, authorise=authorise)
 
 
 def _revoking_waits(record: KeyRecord) -> KeyRecord:
@@ -271,6 +285,13 @@ FAULTS: Final = (
         family=Family.IMPLEMENTATION,
         clauses=("LIFE-4",),
         plant=_while_in_grace(_at_once),
+    ),
+    Fault(
+        name="old-key-only-reads",
+        sentence="Once it is rotated, the old key reads and changes nothing any more",
+        family=Family.IMPLEMENTATION,
+        clauses=("LIFE-4",),
+        plant=_only_reads,
     ),
     Fault(
         name="grace-an-hour-short",

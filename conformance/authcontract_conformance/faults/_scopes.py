@@ -6,14 +6,14 @@ import json
 from dataclasses import replace
 from typing import Final
 
-from authcontract_engine import Body, Decision, Facts
+from authcontract_engine import Body, Contract, Decision, Facts
 from authcontract_policy import Cause, Operation
 
 from authcontract_conformance.reference import Answer, Call, Outcome, Seams, Server
 
 from . import _exposed
 from ._fault import Family, Fault, Plant
-from ._tools import at_scope, carry_out, carry_out_as, closed, lets, may_write, served
+from ._tools import at_scope, carry_out, carry_out_as, chosen, closed, lets, may, may_write, served, values
 
 
 def _writers_delete(seams: Seams) -> Seams:
@@ -126,7 +126,91 @@ def _put_by_readers(seams: Seams) -> Seams:
     return replace(seams, respond=respond)
 
 
+def _with_charset(seams: Seams) -> Seams:
+    """Look at rights only where the content type is just the documented one, without a parameter."""
+
+    def through(_server: Server, call: Call, decision: Decision) -> bool:
+        return at_scope(decision) and any(b";" in value for value in values(call.request, "Content-Type"))
+
+    return lets(seams, through)
+
+
+def _without_body(seams: Seams) -> Seams:
+    """Look at rights where the body is read, which is nowhere where none came."""
+
+    def through(_server: Server, call: Call, decision: Decision) -> bool:
+        takes = call.reading.operation is not None and bool(call.reading.operation.request_body)
+        return takes and not call.message.body and at_scope(decision)
+
+    return lets(seams, through)
+
+
+def _no_optional_body(contract: Contract) -> str | None:
+    there = any(op.request_body and not op.body_required for op in contract.operations)
+    return None if there else "every body is required"
+
+
+def _by_plan(seams: Seams) -> Seams:
+    """Let keys on the last plan send what they may not."""
+
+    def through(server: Server, call: Call, decision: Decision) -> bool:
+        best = call.key is not None and call.key.plan == server.contract.policy.plans[-1]
+        return best and call.request.method == b"POST" and at_scope(decision)
+
+    return lets(seams, through)
+
+
+def _no_plans(contract: Contract) -> str | None:
+    return None if len(contract.policy.plans) > 1 else "there are no plans"
+
+
+def _wrong_scope(seams: Seams) -> Seams:
+    """Look, for the first POST, whether the key has another scope than the one that it needs."""
+
+    def through(server: Server, call: Call, decision: Decision) -> bool:
+        operation, key = call.reading.operation, call.key
+        if operation is None or key is None or operation != chosen(server, "POST") or not at_scope(decision):
+            return False
+        scopes = sorted(server.contract.resolution.scopes)
+        wrong = [scope for scope in scopes if not may(server, replace(key, scopes=frozenset({scope})), operation)]
+        return bool(wrong) and wrong[-1] in key.scopes
+
+    return lets(seams, through)
+
+
 FAULTS: Final = (
+    Fault(
+        name="rights-unread-with-charset",
+        sentence="A request whose content type says a charset is not looked at for what its key may",
+        family=Family.LIBRARY,
+        clauses=("SCOPE-1",),
+        plant=_with_charset,
+        meaningful=served("POST", "PUT", "PATCH"),
+    ),
+    Fault(
+        name="rights-unread-without-body",
+        sentence="A request that brings no body, where one is taken, is not looked at for what its key may",
+        family=Family.LIBRARY,
+        clauses=("SCOPE-1",),
+        plant=_without_body,
+        meaningful=_no_optional_body,
+    ),
+    Fault(
+        name="best-plan-may-post",
+        sentence="Keys on the last plan may POST whatever their scope",
+        family=Family.IMPLEMENTATION,
+        clauses=("SCOPE-1",),
+        plant=_by_plan,
+        meaningful=_no_plans,
+    ),
+    Fault(
+        name="wrong-scope-on-one-route",
+        sentence="The first operation with POST asks for another scope than the documented one",
+        family=Family.IMPLEMENTATION,
+        clauses=("SCOPE-1",),
+        plant=_wrong_scope,
+        meaningful=served("POST"),
+    ),
     Fault(
         name="writers-may-delete",
         sentence="Whoever may change something may delete everything",
