@@ -259,5 +259,5 @@ def claims_of(world: World, border: Border) -> Asking[Judgement]:
         names = (key.record.organisation or border.owner,)
     judged = []
     for name in names:
-        judged.append((name, (yield from claimed(border, organisation_claim(name), world))))  # noqa: PERF401  yields
+        judged.append((f"as `{name}`", (yield from claimed(border, organisation_claim(name), world))))  # noqa: PERF401  yields
     return summed(judged)

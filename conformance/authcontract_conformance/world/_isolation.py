@@ -38,6 +38,11 @@ class Border:
     stranger: str
     abroad: str | None
 
+    @property
+    def whose(self) -> str:
+        """Say whose object the stranger reaches for."""
+        return "another environment's" if self.owner == self.stranger else "somebody else's"
+
 
 def border_of(world: World) -> Border:
     """Return the border between two organisations, in the environment that matters."""
@@ -186,12 +191,12 @@ def foreign_object(operation: Operation, border: Border, world: World) -> Asking
     expectation = world.expect(exchange.probe, FOREIGN)
     if (yield from world.took_effect(operation, item, (before, after), exchange.probe.canary, operation.method)):
         got = f"{describe_exchange(exchange)}, and {before.reader} shows a change"
-        return fail(expectation.evidence(exchange, got=got), "somebody else's object was changed")
+        return fail(expectation.evidence(exchange, got=got), f"{border.whose} object was changed")
     if exchange.broken:
         return inconclusive(broken(exchange))
     if exchange.succeeded and shows(exchange, item.canary):
         got = f"{describe_exchange(exchange)} with the object's content"
-        return fail(expectation.evidence(exchange, got=got), "somebody else's object was shown")
+        return fail(expectation.evidence(exchange, got=got), f"{border.whose} object was shown")
     control = yield from world.control(operation, item)
     if exchange.status in HIDDEN:
         return PASSED
@@ -247,10 +252,9 @@ def foreign_list(lister: Operation, border: Border, world: World) -> Asking[Judg
     if not marks or seen_by["stranger"].broken:
         return inconclusive("the owner's own list does not show the object")
     if any(shows(seen_by["stranger"], mark) for mark in marks):
-        evidence = world.expect(seen_by["stranger"].probe).evidence(
-            seen_by["stranger"], seen_by["owner"], "a list with somebody else's object in it"
-        )
-        return fail(evidence, "a list shows somebody else's object")
+        got = f"{describe_exchange(seen_by['stranger'])} with {border.whose} object in it"
+        evidence = world.expect(seen_by["stranger"].probe).evidence(seen_by["stranger"], seen_by["owner"], got)
+        return fail(replace(evidence, expected="a list without it"), f"a list shows {border.whose} object")
     return PASSED
 
 

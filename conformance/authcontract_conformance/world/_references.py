@@ -26,6 +26,8 @@ from authcontract_conformance.world._isolation import (
 from authcontract_conformance.world._patterns import protected
 from authcontract_conformance.world._world import Asking, Item, World
 
+#: What may come of naming somebody else's object, however the request is answered.
+AS_IT_WAS = "the other organisation's object stays as it was"
 EVERY = ("GET", "PATCH", "PUT", "DELETE", "POST")
 
 
@@ -45,12 +47,11 @@ def referring(operation: Operation, where: str, field: str, target: Operation, w
     if (yield from changed(world, item, before, (exchange.probe.canary,))):
         got = f"{describe_exchange(exchange)}, and the owner sees a change"
         evidence = world.expect(exchange.probe, FOREIGN).evidence(exchange, got=got)
-        return fail(evidence, f"`{field}` reached somebody else's object")
+        return fail(replace(evidence, expected=AS_IT_WAS), f"`{field}` reached somebody else's object")
     if exchange.succeeded and shows(exchange, item.canary):
         got = f"{describe_exchange(exchange)} with the content of the object that `{field}` names"
-        return fail(
-            world.expect(exchange.probe, FOREIGN).evidence(exchange, got=got), "somebody else's object was shown"
-        )
+        evidence = world.expect(exchange.probe, FOREIGN).evidence(exchange, got=got)
+        return fail(replace(evidence, expected="nothing of what is in it"), "somebody else's object was shown")
     return inconclusive(broken(exchange)) if exchange.broken else PASSED
 
 
