@@ -9,14 +9,14 @@ from functools import partial
 from authcontract_policy import Operation
 
 from authcontract_conformance.clauses._clause import Capability, Case, Clause, Steps
-from authcontract_conformance.exchange._exchange import Acquire, Advance, Exchange, Key, Need, Probe
+from authcontract_conformance.exchange._exchange import Acquire, Exchange, Key, Need, Probe
 from authcontract_conformance.oracle._oracle import broken, describe_exchange
 from authcontract_conformance.oracle._verdict import PASSED, Basis, Judgement, Level, fail, inconclusive
 from authcontract_conformance.world._management import revoke, rotate
 from authcontract_conformance.world._needs import describe
 from authcontract_conformance.world._patterns import gained, protected
 from authcontract_conformance.world._snapshot import Snapshot
-from authcontract_conformance.world._subject import GUARD, Subject, grace, judged_later, settle, works
+from authcontract_conformance.world._subject import GUARD, Subject, grace, judged_later, let_pass, settle, works
 from authcontract_conformance.world._world import Asking, Ended, Item, World
 
 #: One connection, opened while the key lived; a server that asks for the key once for each never notices its end.
@@ -109,7 +109,7 @@ def _die(world: World, key: Key, death: str) -> Asking[Judgement | None]:
         later = judged_later(world, key)
         if later is not None:
             return later
-        yield Advance(seconds=grace(world, key) + GUARD)
+        yield from let_pass(world, grace(world, key) + GUARD)
     yield from settle(world)
     return None
 

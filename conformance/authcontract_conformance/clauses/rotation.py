@@ -9,7 +9,7 @@ from authcontract_engine import Contract, Rule
 from authcontract_policy import Cause
 
 from authcontract_conformance.clauses._clause import Capability, Case, Clause, Steps
-from authcontract_conformance.exchange._exchange import Acquire, Advance, Exchange, Key
+from authcontract_conformance.exchange._exchange import Acquire, Exchange, Key
 from authcontract_conformance.oracle._oracle import Reality, broken, describe_exchange
 from authcontract_conformance.oracle._verdict import (
     PASSED,
@@ -40,6 +40,7 @@ from authcontract_conformance.world._subject import (
     first,
     grace,
     judged_later,
+    let_pass,
     living,
     settle,
     works,
@@ -136,13 +137,13 @@ def _new_revoked(world: World) -> Steps:
     yield from settle(world)
     over = yield from subject.dead("the new key after it was revoked", new, AGAIN)
     kept = yield from subject.lives("the old key after the new one was revoked", connections=ONE)
-    if over or kept or judged_later(world, subject.key) is not None:
+    if over or kept or "clock" not in world.settings.capabilities:
         return first(over, kept)
     return (yield from _deadline(world, subject))
 
 
 def _deadline(world: World, subject: Subject) -> Steps:
-    yield Advance(seconds=grace(world, subject.key) + GUARD)
+    yield from let_pass(world, grace(world, subject.key) + GUARD)
     yield from settle(world)
     label = "the old key after its grace, the new one revoked"
     # On connections of their own: what is remembered for an open one is not what this is about.
@@ -153,7 +154,7 @@ def _deadline_later(world: World) -> Steps:
     """Say when it can be judged whether revoking the new key left the old one its deadline."""
     subject, new = yield from _in_grace(world)
     yield from revoke(world, new)
-    return judged_later(world, subject.key) or PASSED
+    return judged_later(world, subject.key) or (yield from _deadline(world, subject))
 
 
 def _on_itself(what: str, world: World) -> Steps:

@@ -243,7 +243,7 @@ class Driver:
                 subject=subject,
                 word=judgement.word,
                 reason=judgement.reason,
-                finding=found.id if found else None,
+                finding=self._findings.number(clause, subject, judgement) if bad else None,
             )
         )
 
@@ -359,7 +359,7 @@ class Driver:
     async def _pass_time(self, action: Advance | Wait) -> None:
         if isinstance(action, Advance) and not self._clock.movable:
             raise Ended(skipped("needs a clock that can be moved"))
-        await self._clock.advance(action.seconds)
+        await self._pause(action.seconds, "what is tried next is about what comes later")
 
     async def _handshake(self, version: Literal["TLSv1", "TLSv1.1"], context: Context) -> bool:
         environment = context.world.environment

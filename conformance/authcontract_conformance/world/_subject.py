@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from authcontract_policy import Operation
 
-from authcontract_conformance.exchange._exchange import Acquire, Exchange, Key, Need, Probe, Wait
+from authcontract_conformance.exchange._exchange import Acquire, Advance, Exchange, Key, Need, Probe, Wait
 from authcontract_conformance.oracle._oracle import broken, describe_exchange
 from authcontract_conformance.oracle._verdict import PASSED, Judgement, Word, fail, inconclusive, skipped
 from authcontract_conformance.world._patterns import bypass, gained, protected, reading_operation
@@ -21,6 +21,8 @@ ONE, OTHERS = CONNECTIONS[:1], ("third", "fourth")
 AGAIN = 2
 #: Seconds beside a deadline in which nothing is judged, where the clock is moved (clauses LIFE-5).
 GUARD = 1.0
+#: A grace of up to so many seconds is waited for where the clock cannot be moved.
+WAITED_FOR = 60.0
 
 
 class Subject:
@@ -120,9 +122,14 @@ def grace(world: World, old: Key) -> float:
     return float(record.grace or 0) if record is not None else 0.0
 
 
+def let_pass(world: World, seconds: float) -> Asking[None]:
+    """Move the clock, or wait where it cannot be moved; `judged_later` says for how long that is done."""
+    yield Advance(seconds=seconds) if "clock" in world.settings.capabilities else Wait(seconds=seconds)
+
+
 def judged_later(world: World, old: Key) -> Judgement | None:
-    """Return None where the clock can be moved past a grace, else say when it ends."""
-    if "clock" in world.settings.capabilities:
+    """Return None where the clock can be moved past a grace, or it is waited for, else say when it ends."""
+    if "clock" in world.settings.capabilities or grace(world, old) + GUARD <= WAITED_FOR:
         return None
     ends = dt.datetime.fromtimestamp(world.now() + grace(world, old), dt.UTC)
     return skipped(f"the grace of key {old.id} ends at {ends:%Y-%m-%dT%H:%M:%SZ}; judge it then")
