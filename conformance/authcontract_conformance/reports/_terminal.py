@@ -25,6 +25,7 @@ from authcontract_conformance._events import (
     Trouble,
     Waiting,
 )
+from authcontract_conformance.clauses import catalogue
 from authcontract_conformance.reports._coverage import cost
 from authcontract_conformance.reports._silences import silences
 
@@ -62,6 +63,8 @@ class Terminal:
         #: Clauses of which a finding was shown in full; the next ones of the same clause take two lines.
         self._shown: set[str] = set()
         self._done = self._cases = 0
+        #: Clauses that only look have no cases: what they see is not counted.
+        self._looking = {clause.id for clause in catalogue().values() if clause.only_looks}
         self._beat = time.monotonic()
         self._quiet_until = 0.0
         # One console must draw both, or the bar stays in the middle of what is printed above it.
@@ -89,7 +92,7 @@ class Terminal:
                     self._bar.update(self._task, total=self._cases, description=phase)
             case Waiting(seconds=seconds, reason=reason):
                 self._wait(seconds, reason)
-            case CaseJudged(clause=clause):
+            case CaseJudged(clause=clause) if clause not in self._looking:
                 self._done += 1
                 self._advance(clause)
             case Found():
