@@ -28,7 +28,8 @@ class Findings:
         self._vault = vault
         self._replay = replay
         self.found: list[Found] = []
-        self._known: set[str] = set()
+        #: Fingerprint -> id.
+        self._known: dict[str, str] = {}
 
     def add(self, clause: Clause, subject: str, judgement: Judgement) -> Found | None:
         """Return the finding for a judgement, or None where the same defect was found before.
@@ -38,14 +39,11 @@ class Findings:
         evidence = judgement.evidence
         expected = evidence.expected if evidence else ""
         got = evidence.got if evidence else ""
-        label = evidence.exchange.probe.label if evidence and evidence.exchange else ""
-        seen = judgement.reason if clause.only_looks else f"{subject}\n{label}\n{expected}"
-        fingerprint = hashlib.sha256(f"{clause.id}\n{seen}\n{got}".encode()).hexdigest()[:12]
+        fingerprint = _fingerprint(clause, subject, judgement)
         if fingerprint in self._known:
             return None
-        self._known.add(fingerprint)
         exchange, control = (evidence.exchange, evidence.control) if evidence else (None, None)
-        number = f"F{len(self.found) + 1}"
+        number = self._known[fingerprint] = f"F{len(self.found) + 1}"
         found = Found(
             id=number,
             fingerprint=fingerprint,
@@ -70,11 +68,23 @@ class Findings:
         self.found.append(found)
         return found
 
+    def number(self, clause: Clause, subject: str, judgement: Judgement) -> str | None:
+        """Return the id of the finding that says what a judgement says, or None."""
+        return self._known.get(_fingerprint(clause, subject, judgement))
+
     def _line(self, rule: Rule | None) -> PolicyLine | None:
         span = self._policy.document.span(rule.path) if rule else None
         if span is None:
             return None
         return PolicyLine(file=span.file, line=span.line, column=span.column, end=span.end, text=span.text)
+
+
+def _fingerprint(clause: Clause, subject: str, judgement: Judgement) -> str:
+    evidence = judgement.evidence
+    expected, got = (evidence.expected, evidence.got) if evidence else ("", "")
+    label = evidence.exchange.probe.label if evidence and evidence.exchange else ""
+    seen = judgement.reason if clause.only_looks else f"{subject}\n{label}\n{expected}"
+    return hashlib.sha256(f"{clause.id}\n{seen}\n{got}".encode()).hexdigest()[:12]
 
 
 def exchange_event(exchange: Exchange, clause: str, subject: str, vault: Vault) -> ExchangeSeen:

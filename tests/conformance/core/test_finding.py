@@ -177,6 +177,8 @@ def test_what_many_responses_show_a_clause_that_only_looks_is_one_defect(finding
     made = judgement("405 without Allow")
     assert findings.add(looking, "listLeads", made) is not None
     assert findings.add(looking, "getLead", made) is None
+    assert findings.number(looking, "getLead", made) == "F1"
+    assert findings.number(looking, "getLead", judgement("another")) is None
     assert findings.add(looking, "getLead", judgement("another")) is not None
     assert findings.add(trying, "listLeads", made) is not None
     assert findings.add(trying, "getLead", made) is not None
