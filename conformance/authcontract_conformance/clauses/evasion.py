@@ -42,10 +42,10 @@ from authcontract_conformance.world._quota import (
     no_limits,
     noisy,
     rule,
-    sandwich,
     settled,
     together,
 )
+from authcontract_conformance.world._sandwich import hopeless, sandwich
 from authcontract_conformance.world._world import Asking, World
 
 #: An address that is nobody's (RFC 5737), and one of the new kind that holds an old one (RFC 4291 section 2.5.5.2).
@@ -134,6 +134,8 @@ RELATIVES: Mapping[str, Callable[[World, Spent], Asking[Key | None]]] = {
 def _apart(limit: RateLimit, find: Callable[[World, Spent], Asking[Key | None]], world: World) -> Steps:
     """Let another key ask while one is used up, and compare with whom the policy counts it."""
     choice = chosen(world, limit)
+    if (reason := hopeless(world, choice)) is not None:
+        return skipped(reason)
     spent = yield from exhausted(world, choice)
     other = yield from find(world, spent)
     if other is None:
@@ -280,6 +282,8 @@ def _evasions(world: World) -> Iterable[Case]:
 def _around(limit: RateLimit, way: Way | None, world: World) -> Steps:
     """Try to get in with a key that is used up; between two refusals nothing may be admitted."""
     choice = chosen(world, limit)
+    if (reason := hopeless(world, choice)) is not None:
+        return skipped(reason)
     spent = yield from exhausted(world, choice)
     if way is None:
         tried = [world.request(operation, spent.key) for operation in _others(world, choice)]

@@ -41,6 +41,7 @@ from authcontract_conformance.world._quota import (
     settled,
     spend,
     sure,
+    too_short,
 )
 from authcontract_conformance.world._world import Asking, World
 
@@ -72,6 +73,8 @@ def _upper(limit: RateLimit, world: World) -> Steps:
 
 
 def _two_phases(world: World, choice: Choice) -> Steps:
+    if (reason := too_short(world, choice)) is not None:
+        return inconclusive(reason)
     amount, window = choice.capacity, choice.window
     bursts: list[Spent] = []
     for phase in (0.0, window / 2):

@@ -30,6 +30,7 @@ from authcontract_conformance.world._quota import (
     no_limits,
     rule,
     settled,
+    too_short,
     with_body,
 )
 from authcontract_conformance.world._world import Asking, World
@@ -45,6 +46,8 @@ def _cases(world: World) -> Iterable[Case]:
 
 def _race(limit: RateLimit, world: World) -> Steps:
     choice = chosen(world, limit)
+    if (reason := too_short(world, choice)) is not None:
+        return inconclusive(reason)
     # A limit may be looked up before the body, and counted after it.
     operation = (yield from with_body(world, choice)) or choice.operation
     races: list[tuple[int, Spent]] = []

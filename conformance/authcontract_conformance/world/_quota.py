@@ -11,7 +11,7 @@ from authcontract_engine import Charge, KeyRecord, Rule
 from authcontract_policy import Operation, RateLimit
 
 from authcontract_conformance.exchange._exchange import Acquire, Burst, Exchange, Key, Need, Probe, Purpose, Wait
-from authcontract_conformance.oracle._bounds import at_most_from_idle, let_in_when_spent
+from authcontract_conformance.oracle._bounds import at_most_from_idle
 from authcontract_conformance.oracle._oracle import describe_exchange
 from authcontract_conformance.oracle._quota_fields import Said, promised
 from authcontract_conformance.oracle._verdict import Judgement, Word, inconclusive, skipped
@@ -343,48 +343,11 @@ def _still(world: World, spent: Spent) -> bool:
     return world.now() + ENOUGH < spent.at + spent.choice.window - RESOLUTION
 
 
-@dataclass(frozen=True, slots=True)
-class Sandwich:
-    """Requests between two of a key that is used up, which show that it was so all the while."""
-
-    #: Refused before and after.
-    controls: tuple[Exchange, Exchange]
-    between: tuple[Exchange, ...]
-    #: How many may have got in by what flowed in meanwhile.
-    allowance: int
-
-    @property
-    def held(self) -> bool:
-        """Tell whether the key was used up before and after."""
-        return all(control.status == TOO_MANY for control in self.controls)
-
-    @property
-    def admitted(self) -> tuple[Exchange, ...]:
-        """Return what got in."""
-        return tuple(exchange for exchange in self.between if exchange.succeeded)
-
-
-def sandwich(world: World, spent: Spent, probes: Sequence[Probe]) -> Asking[Sandwich]:
-    """Send probes between two requests of a key that is used up.
-
-    Where time runs, each is sent so often that what flows in cannot admit them all; and all of them must be fewer than
-    a new window would let in, since otherwise they could use that up before the second control (clauses 4.8).
-    """
-    choice = spent.choice
-    control = counting(world.request(choice.operation, spent.key, label="shows that the key is used up"))
-    times = 1 if world.settings.frozen else max(3, let_in_when_spent(choice.rate, choice.window, 2 * RESOLUTION) + 1)
-    if not world.settings.frozen and len(probes) * times + 2 > choice.capacity:
-        raise Ended(skipped(f"a limit of {choice.capacity} is too small to tell a new window from what gets in"))
-    before: Exchange = yield control
-    between: list[Exchange] = []
-    for probe in probes:
-        for _ in range(times):
-            exchange: Exchange = yield counting(probe, probe.connection)
-            between.append(exchange)
-    after: Exchange = yield control
-    seconds = after.received_at - before.sent_at + RESOLUTION
-    allowance = 0 if world.settings.frozen else let_in_when_spent(choice.rate, choice.window, seconds)
-    return Sandwich((before, after), tuple(between), allowance)
+def too_short(world: World, choice: Choice) -> str | None:
+    """Say that a window is too short to show anything within it, where time runs by itself, if so."""
+    if world.settings.frozen or choice.window / 2 > RESOLUTION:
+        return None
+    return f"a window of {choice.window} s is too short where time runs by itself and is known to {RESOLUTION:g} s"
 
 
 def said(world: World, exchange: Exchange, limit: RateLimit, operation: Operation) -> Said | None:

@@ -14,6 +14,7 @@ from authcontract_conformance.oracle._verdict import Judgement, Word
 from authcontract_conformance.reference import CORRECT, Call, Server
 from authcontract_conformance.world import _quota
 from authcontract_conformance.world._management import create, rotate
+from authcontract_conformance.world._sandwich import sandwich
 from authcontract_conformance.world._world import Asking, Ended, World
 from authcontract_engine import STEPS, Charge, MemoryLimiter, Reservation
 from authcontract_policy import Algorithm, Operation
@@ -101,6 +102,7 @@ def test_the_family_costs_a_bounded_number_of_requests() -> None:
         ("posts-not-counted", "RATE-9"),
         ("half-the-rate", "RATE-2"),
         ("limit-before-body", "RATE-10"),
+        ("throttled-but-done", "PREC-5"),
         ("counted-by-forwarded-address", "RATE-9"),
         ("quota-bypass-header", "RATE-9"),
         ("organisation-shares-one-counter", "RATE-8"),
@@ -115,6 +117,20 @@ def test_without_a_clock_a_defect_is_found(name: str, clause: str) -> None:
     assert planted is not None
     talk = on_the_wall(Conversation("synaptiq", seams=planted.plant(CORRECT), confirmed=True))
     assert ACCUSED & set(words(talk, clause).values())
+
+
+@pytest.mark.parametrize("clause", ["RATE-1", "RATE-8", "RATE-9", "RATE-10"])
+@pytest.mark.parametrize("window", [1, 2])
+def test_a_window_too_short_for_the_clock_costs_nothing(
+    clause: str, window: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where time runs and is known to a second, nothing is spent on what could not be judged, and that is said."""
+    monkeypatch.setattr(_quota.Choice, "window", window)
+    talk = on_the_wall(Conversation("synaptiq", confirmed=True))
+    found = judged(talk, clause)
+    assert found
+    assert all(f"a window of {window} s is too short" in judgement.reason for judgement in found.values())
+    assert talk.exchanges == []
 
 
 # --- odd but right targets --------------------------------------------------------------------------------------------
@@ -223,7 +239,7 @@ def test_a_limit_that_is_too_small_is_not_judged_by_a_running_clock() -> None:
     spent = _quota.Spent(choice=small, key=talk.key("listLeads"), case="case", at=0.0, exchanges=())
     probe = world.request(choice.operation, spent.key)
     with pytest.raises(Ended, match="too small"):
-        next(_quota.sandwich(world, spent, (probe,)))
+        next(sandwich(world, spent, (probe,)))
 
 
 # --- Retry-After ------------------------------------------------------------------------------------------------------
