@@ -69,6 +69,12 @@ def _report(caller: Caller) -> Any:
     return caller.json("GET", "/report?day=2026-01-01", caller.key(**_THEIRS))["sum"]
 
 
+def _report_of_the_other(caller: Caller) -> Any:
+    for _ in range(2):
+        caller.order(caller.key(environment="test"))
+    return caller.json("GET", "/report?day=2026-01-01", caller.key())["sum"]
+
+
 def _reminded(caller: Caller) -> tuple[int, str]:
     owner = caller.key()
     order = caller.order(owner)
@@ -154,6 +160,7 @@ SHOWN: Shown = {
     "search-elsewhere-of-everybody": (_found, False, True),
     "second-page-of-everybody": (_listed_with("page=2"), 0, 1),
     "figures-of-everybody": (_report, 1, 3),
+    "figures-of-all-environments": (_report_of_the_other, 1, 2),
     "said-into-foreign-object": (_said_into_thread, ["ours"], ["ours", "theirs"]),
     "named-object-is-changed": (_reminded, (202, "an order"), (202, "theirs")),
     "named-object-is-shown": (_reminded_of, False, True),

@@ -11,6 +11,7 @@ from authcontract_conformance.clauses._clause import Case, Clause, Steps
 from authcontract_conformance.exchange._exchange import Acquire, Credential, Key, Probe
 from authcontract_conformance.oracle._verdict import Basis, Level
 from authcontract_conformance.world._claims import claimed, environment_claim, sort_of_list
+from authcontract_conformance.world._counting import counts_stand_still
 from authcontract_conformance.world._isolation import Border, foreign_list, foreign_objects, listers, sorts
 from authcontract_conformance.world._patterns import denials, reading_operation
 from authcontract_conformance.world._world import Item, World
@@ -51,7 +52,13 @@ def _env_2(world: World) -> Iterable[Case]:
 
 
 def _env_3(world: World) -> Iterable[Case]:
-    return _crossing(world, READS + CHANGES, into_first=False)
+    yield from _crossing(world, READS + CHANGES, into_first=False)
+    first, *others = _environments(world)
+    for other in others[:1]:
+        border = Border(owner="A", home=other, stranger="A", abroad=first)
+        if listers(world):
+            subject = f"what {first} reads before and after objects are made in {other}"
+            yield Case(subject, partial(counts_stand_still, border))
 
 
 # --- ENV-6: hints ---------------------------------------------------------------------------------------------------
@@ -167,8 +174,11 @@ CLAUSES = (
         sources=("OWASP API1:2023",),
         promise="A key of the first environment neither sees nor changes the objects of another.",
         why="Isolation that holds in one direction mixes test data into reports.",
-        how="As ENV-1 and ENV-2, the other way round.",
+        how="As ENV-1 and ENV-2, the other way round. Besides, whatever needs no id is read before and after objects "
+        "are made in the other environment: no figure may follow.",
         fix=_ISOLATION,
+        # What is made for other clauses meanwhile would move figures by any number.
+        alone=True,
         inapplicable=_not_isolated,
         cases=_env_3,
     ),

@@ -14,7 +14,7 @@ from authcontract_policy import Operation
 from authcontract_conformance.reference import Call, Outcome, Seams, Server, Sight
 from authcontract_conformance.samples._links import Links
 
-from ._fault import Family, Fault
+from ._fault import Family, Fault, Plant
 from ._isolation import both_lists, is_list, joined
 
 _SEARCH: Final = ("q", "query", "search", "filter")
@@ -65,22 +65,29 @@ def _searches_elsewhere(contract: Contract) -> str | None:
     return None if found else "no search has a path of its own"
 
 
-def _figures_of_everybody(seams: Seams) -> Seams:
-    """Count the objects of all organisations in what shows figures."""
+def _figures_over(dimension: str) -> Plant:
+    """Count the objects of everybody who differs in this dimension only in what shows figures."""
 
-    def perform(server: Server, call: Call) -> Outcome:
-        outcome = seams.perform(server, call)
-        plain = call.request.method == b"GET" and "{" not in call.operation.path and not is_list(server, call)
-        if not plain or server.keyring.manages(call.operation) or not outcome.body:
-            return outcome
-        count = sum(1 for _ in _everything(server, call))
-        body = json.loads(outcome.body)
-        if not isinstance(body, dict):
-            return outcome
-        counted = {n: count if isinstance(v, int) and not isinstance(v, bool) else v for n, v in body.items()}
-        return replace(outcome, body=json.dumps(counted).encode())
+    def plant(seams: Seams) -> Seams:
+        def perform(server: Server, call: Call) -> Outcome:
+            outcome = seams.perform(server, call)
+            plain = call.request.method == b"GET" and "{" not in call.operation.path and not is_list(server, call)
+            if not plain or server.keyring.manages(call.operation) or not outcome.body:
+                return outcome
+            count = sum(1 for _ in _everything(server, call, dimension))
+            body = json.loads(outcome.body)
+            if not isinstance(body, dict):
+                return outcome
+            counted = {n: count if isinstance(v, int) and not isinstance(v, bool) else v for n, v in body.items()}
+            return replace(outcome, body=json.dumps(counted).encode())
 
-    return replace(seams, perform=perform)
+        return replace(seams, perform=perform)
+
+    return plant
+
+
+def _one_environment(contract: Contract) -> str | None:
+    return None if len(contract.policy.environments) > 1 else "the policy knows one environment"
 
 
 def _shows_figures(contract: Contract) -> str | None:
@@ -91,11 +98,14 @@ def _shows_figures(contract: Contract) -> str | None:
     return None if found else "nothing shows figures"
 
 
-def _everything(server: Server, call: Call) -> Iterator[str]:
-    data = server.store.data
+def _everything(server: Server, call: Call, dimension: str) -> Iterator[str]:
+    data, own = server.store.data, server.store.partition(call.key)
+    at = server.store.isolation.index(dimension)
     for collection in server.store.plans.members:
         if "{" not in collection:
             for partition in data.partitions():
+                if (*partition[:at], *partition[at + 1 :]) != (*own[:at], *own[at + 1 :]):
+                    continue
                 members = data.collection(partition, tuple(collection.split("/")), collection, call.now)
                 # What is there from the start was made by nobody.
                 yield from (name for name, item in members.items() if item.fields)
@@ -129,7 +139,15 @@ FAULTS: Final = (
         sentence="Figures count the objects of all organisations",
         family=Family.IMPLEMENTATION,
         clauses=("TEN-3",),
-        plant=_figures_of_everybody,
+        plant=_figures_over("organisation"),
         meaningful=_shows_figures,
+    ),
+    Fault(
+        name="figures-of-all-environments",
+        sentence="Figures count the objects of all environments",
+        family=Family.IMPLEMENTATION,
+        clauses=("ENV-3",),
+        plant=_figures_over("environment"),
+        meaningful=lambda contract: _shows_figures(contract) or _one_environment(contract),
     ),
 )

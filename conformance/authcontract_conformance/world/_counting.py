@@ -53,9 +53,8 @@ def counts_stand_still(border: Border, world: World) -> Asking[Judgement]:
     for before, after in zip(first, second, strict=True):
         marks = [mark for each in made for mark in (each.canary, each.id) if mark and len(mark) >= TELLING]
         if after.succeeded and any(shows(after, mark) for mark in marks):
-            return fail(
-                _evidence(after, before, "with somebody else's object in it"), "it shows somebody else's object"
-            )
+            evidence = _evidence(border, after, before, f"with {border.whose} object in it")
+            return fail(evidence, f"it shows {border.whose} object")
     moving = [i for i, pair in enumerate(zip(first, second, strict=True)) if _moved(*pair, len(made))]
     if not moving:
         return PASSED if any(exchange.succeeded for exchange in second) else inconclusive("nothing can be read")
@@ -70,7 +69,7 @@ def counts_stand_still(border: Border, world: World) -> Asking[Judgement]:
                 again = _moved(second[i], later, len(twice)).get(place)
                 if again == 2 * moved and still.get(place) == _numbers(later.json()).get(place):
                     got = f"where `{place or 'the list'}` grew by {moved} and then by {again}"
-                    return fail(_evidence(later, first[i], got), "it counts somebody else's objects")
+                    return fail(_evidence(border, later, first[i], got), f"it counts {border.whose} objects")
     return PASSED
 
 
@@ -78,7 +77,7 @@ def _read(world: World, readers: Sequence[Operation], border: Border) -> Asking[
     found: list[Exchange] = []
     for reader in readers:
         key: Key = yield Acquire(world.need(reader, organisation=border.stranger, environment=border.abroad))
-        label = "what another organisation is shown"
+        label = "what is shown on the other side"
         found.append((yield world.request(reader, key, environment=border.abroad, label=label)))
     return tuple(found)
 
@@ -115,8 +114,9 @@ def _walk(value: Any, place: str) -> Iterator[tuple[str, int]]:
         yield place, value
 
 
-def _evidence(exchange: Exchange, control: Exchange, got: str) -> Evidence:
-    expected = "the same whatever another organisation makes"
+def _evidence(border: Border, exchange: Exchange, control: Exchange, got: str) -> Evidence:
+    other = "environment" if border.owner == border.stranger else "organisation"
+    expected = f"the same whatever is made in another {other}"
     return Evidence(expected=expected, got=f"{exchange.status} {got}", exchange=exchange, control=control)
 
 
