@@ -36,7 +36,8 @@ def _undocumented(operation: Operation, methods: tuple[str, ...], world: World) 
             return fail(expectation.evidence(exchange, got=got), "an undocumented method was carried out")
         judgement = expectation.judge(exchange, reason="an undocumented method is served")
         if judgement.word is Word.FAIL and not exchange.succeeded:
-            if _known_elsewhere(world, operation, exchange.probe.method.decode("latin-1")):
+            documented = [(each.method, each.path) for each in world.contract.specification.operations]
+            if known_elsewhere(operation.path, exchange.probe.method.decode("latin-1"), documented):
                 return PASSED
             return replace(judgement, word=Word.WARN, reason="refused, but not as a method that is not there")
         return judgement
@@ -45,19 +46,18 @@ def _undocumented(operation: Operation, methods: tuple[str, ...], world: World) 
     return (yield from trials(world, operation, attempts, judge, method="PUT"))
 
 
-def _known_elsewhere(world: World, operation: Operation, method: str) -> bool:
+def known_elsewhere(path: str, method: str, documented: Iterable[tuple[str, str]]) -> bool:
     """Tell whether a more general path, which this one has the form of too, has the method: `/x/{id}` for `/x/last`.
 
     A router may well take the request for that one, and refuse it in whatever way is right there.
     """
-    here = operation.path.split("/")
-    for other in world.contract.specification.operations:
-        there = other.path.split("/")
-        if other.method != method or other.path == operation.path or len(here) != len(there):
-            continue
-        if all(general == own or general.startswith("{") for general, own in zip(there, here, strict=True)):
-            return True
-    return False
+    here = path.split("/")
+    others = [other.split("/") for known, other in documented if known == method and other != path]
+    return any(
+        len(there) == len(here)
+        and all(general == own or general.startswith("{") for general, own in zip(there, here, strict=True))
+        for there in others
+    )
 
 
 def _on_nothing(operation: Operation, methods: tuple[str, ...], world: World) -> Steps:

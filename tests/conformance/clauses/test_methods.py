@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from authcontract_conformance.clauses import catalogue
+from authcontract_conformance.clauses._undocumented import known_elsewhere
 from authcontract_conformance.clauses.overrides import with_requests
 from authcontract_conformance.exchange._exchange import Exchange
 from authcontract_conformance.oracle._verdict import Word
@@ -101,6 +102,20 @@ def test_what_is_not_there_may_be_refused_in_any_way(status: int) -> None:
 
 def _put_on_nothing(exchange: Exchange, status: int) -> Exchange:
     return instead(exchange, status) if "not there" in exchange.probe.label else exchange
+
+
+#: Path that is read, method -> whether a more general path, of which it has the form too, is documented with it.
+ELSEWHERE = {
+    "the path itself does not count": ("/orders/{order_id}", "/orders/{order_id}", False),
+    "a parameter stands for anything": ("/orders/last", "/orders/{order_id}", True),
+    "another length is another path": ("/orders", "/orders/{order_id}", False),
+    "what is fixed is no parameter": ("/orders/{order_id}", "/orders/last", False),
+}
+
+
+@pytest.mark.parametrize(("path", "documented", "known"), ELSEWHERE.values(), ids=list(ELSEWHERE))
+def test_a_more_general_path_may_take_the_request(path: str, documented: str, known: bool) -> None:  # noqa: FBT001  a case
+    assert known_elsewhere(path, "PATCH", [("PATCH", documented), ("GET", path)]) is known
 
 
 REQUESTS = {
