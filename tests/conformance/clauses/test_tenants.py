@@ -96,6 +96,53 @@ def test_servers_of_other_contracts_are_not_accused(name: str) -> None:
     assert set(words(talk, *applicable).values()) <= {Word.SKIPPED}
 
 
+# --- searches beside the lists, and the same request from two sides -------------------------------------------------
+
+
+def found_by_all(exchange: Exchange) -> Exchange:
+    """A search that finds nothing, and says again what was searched for."""
+    return instead(exchange, 200, {"data": [], "text": "canary"}) if b"/search" in target(exchange) else exchange
+
+
+def test_a_search_that_its_owner_cannot_use_proves_nothing() -> None:
+    found = words(Conversation("roles", altered=found_by_all), "TEN-3")
+    assert {case: word for case, word in found.items() if "search" in case[1]} == {
+        ("TEN-3", "POST /projects/search: B searches for an object of A"): Word.SKIPPED
+    }
+
+
+def one_name_for_all(exchange: Exchange) -> Exchange:
+    """A document that calls itself the same whoever asks."""
+    if not target(exchange).partition(b"?")[0].endswith(b"/organization") or exchange.status != 200:
+        return exchange
+    return replace(exchange, body=json.dumps({**exchange.json(), "id": "everybody"}).encode(), _json=[])
+
+
+def test_a_document_that_is_everybodys_is_kept_from_nobody() -> None:
+    assert words(Conversation("synaptiq", altered=one_name_for_all), "CACHE-4") == {}
+
+
+def numbered_by_owner(exchange: Exchange) -> Exchange:
+    """Each organisation counts its objects from one, so that both have a first."""
+    if exchange.probe.method == b"POST" and exchange.succeeded and target(exchange).endswith(b"/leads"):
+        return replace(exchange, body=json.dumps({**exchange.json(), "id": "1"}).encode(), _json=[])
+    if target(exchange).endswith(b"/leads/1"):
+        return instead(exchange, 200, {"id": "1", "name": "the first"})
+    return exchange
+
+
+def test_an_id_that_both_have_is_no_repetition() -> None:
+    talk = Conversation("synaptiq", altered=numbered_by_owner)
+    subject = "POST /leads of A, then of B, with the same Idempotency-Key"
+    assert talk.judge("TEN-4", subject).word is Word.PASS
+
+
+def test_findings_name_the_border_that_was_crossed() -> None:
+    evidence = finding(Conversation("synaptiq", seams=planted("production-lists-sandbox")), "ENV-3").evidence
+    assert evidence is not None
+    assert (evidence.expected, evidence.got) == ("a list without it", "200 with another environment's object in it")
+
+
 # --- objects that are made by the way -------------------------------------------------------------------------------
 
 
