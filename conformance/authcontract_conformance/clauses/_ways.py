@@ -132,15 +132,23 @@ def documented(world: World) -> SentAs:
 
 
 def scheme_of(world: World) -> str | None:
-    """Return the scheme of the documented header line, or None where it has none."""
-    first = documented(world)
-    scheme, space, _ = first.template.partition(" ")
-    return scheme if first.carrier == "header" and space and "<" not in scheme else None
+    """Return the scheme of the first documented header line that has one, or None where none has."""
+    return _scheme(with_scheme(world))
+
+
+def with_scheme(world: World) -> SentAs:
+    """Return the first documented way to send a key with a scheme before it, or the first of all where none has."""
+    return next((way for way in world.policy.keys.sent_as if _scheme(way)), documented(world))
+
+
+def _scheme(way: SentAs) -> str | None:
+    scheme, space, _ = way.template.partition(" ")
+    return scheme if way.carrier == "header" and space and "<" not in scheme else None
 
 
 def line(world: World, way: Way, key: Key) -> Line:
     """Return the header line of a way, with a key."""
-    first = documented(world)
+    first = with_scheme(world) if "{scheme}" in way.value else documented(world)
     name = way.name.replace("{name}", first.name)
     value = way.value.replace("{whole}", first.template).replace("{scheme}", scheme_of(world) or "")
     return ((name.encode("latin-1"),), fill(value, Credential(key.id, way.transforms)))

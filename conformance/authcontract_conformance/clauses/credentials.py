@@ -11,7 +11,7 @@ from authcontract_conformance.clauses._clause import Case, Clause, Steps
 from authcontract_conformance.clauses._dressings import Dressing, dressings, not_taken
 from authcontract_conformance.clauses._ways import Way, by, documented
 from authcontract_conformance.clauses.presentation import no_header
-from authcontract_conformance.exchange._exchange import Acquire, Credential, Exchange, Key, Parts, Probe
+from authcontract_conformance.exchange._exchange import Acquire, Credential, Exchange, Key, KeyState, Parts, Probe
 from authcontract_conformance.oracle._oracle import broken, describe_exchange
 from authcontract_conformance.oracle._verdict import (
     PASSED,
@@ -84,12 +84,22 @@ def _auth_2(world: World) -> Iterable[Case]:
 # --- AUTH-8 and AUTH-9: keys that are none -------------------------------------------------------------------------
 
 
-def _dead_keys(operation: Operation, states: tuple[str, ...], world: World) -> Steps:
+def _dead_keys(operation: Operation, states: tuple[KeyState, ...], world: World) -> Steps:
     keys: list[Key] = []
     for state in states:
         keys.append((yield Acquire(world.need(operation, state=state))))  # noqa: PERF401  a comprehension cannot yield
     attempts = [partial(_with_dead_key, world, operation, key) for key in keys]
     return (yield from denials(world, operation, attempts))
+
+
+def _dead_in_another_way(way: int, state: KeyState, world: World) -> Steps:
+    operation = reading_operation(world)
+    key: Key = yield Acquire(world.need(operation, state=state))
+    return (yield from denials(world, operation, [partial(_sent_dead, world, operation, key, way)]))
+
+
+def _sent_dead(world: World, operation: Operation, key: Key, way: int, item: Item) -> Probe:
+    return _sent(world, operation, key, item, way)
 
 
 def _with_dead_key(world: World, operation: Operation, key: Key, item: Item) -> Probe:
@@ -121,26 +131,33 @@ def _what_is_shown_of_a_key(world: World) -> Steps:
 
 def _auth_8(world: World) -> Iterable[Case]:
     operations = [op for op in protected(world) if world.access.strongest(op, world.environment) is not None]
+    # Where not every sort can be made, a key that is missing must not keep the others from being tried.
+    together = (DEAD,) if "clock" in world.settings.capabilities else tuple((state,) for state in DEAD)
     for number, operation in enumerate(operations):
         # Each state on each operation, since one route is easily forgotten; of very many, one state on each.
-        for states in (DEAD,) if len(operations) <= MANY else ((DEAD[number % len(DEAD)],),):
+        for states in together if len(operations) <= MANY else ((DEAD[number % len(DEAD)],),):
             yield Case(
                 f"{operation.label} with a key that is {_either(states)}", partial(_dead_keys, operation, states)
             )
+    for way, sent_as in list(enumerate(world.policy.keys.sent_as))[1:]:
+        # Each way to send a key may have code of its own that looks it up.
+        for state in DEAD:
+            subject = f"{sent_as.name}: {sent_as.template} with a key that is {state}"
+            yield Case(subject, partial(_dead_in_another_way, way, state))
     prefix = next((p for k in world.policy.keys.kinds.values() if k.prefix for p in k.prefix.values()), "")
     texts = dict.fromkeys((prefix, f"{prefix}%", *TEXTS))
     yield Case("texts that are no key", partial(_no_keys_at_all, tuple(texts)))
     yield Case("what is shown of a key", _what_is_shown_of_a_key)
 
 
-def _either(states: tuple[str, ...]) -> str:
+def _either(states: tuple[KeyState, ...]) -> str:
     return " or ".join([", ".join(states[:-1]), states[-1]]) if len(states) > 1 else states[0]
 
 
 #: What stands for nothing, and for everything.
 TEXTS = ("", "null", "undefined", "0", "true", "*", "%", ".*", "' OR '1'='1", '{"$ne":null}')
 #: States of a key that is none, or is none any more.
-DEAD = ("unknown", "revoked", "expired")
+DEAD: tuple[KeyState, ...] = ("unknown", "revoked", "expired")
 #: Up to so many operations are tried with each.
 MANY = 60
 #: What is done to a valid key; the rest of the world may think that it is still the same one.

@@ -18,6 +18,7 @@ from authcontract_conformance.clauses._ways import (
     documented,
     line,
     scheme_of,
+    with_scheme,
 )
 from authcontract_conformance.exchange._exchange import Acquire, Delivery, Exchange, Key, Probe
 from authcontract_conformance.oracle._oracle import broken, describe_exchange
@@ -65,15 +66,17 @@ def _cases(text: str) -> tuple[str, ...]:
 
 
 def _auth_3(world: World) -> Iterable[Case]:
-    rest = documented(world).template.partition(" ")[2]
-    ways = [Way(f"scheme spelled {spelled}", f"{spelled} {rest}") for spelled in _cases(scheme_of(world) or "")]
+    written = with_scheme(world)
+    rest = written.template.partition(" ")[2]
+    spellings = _cases(scheme_of(world) or "")
+    ways = [Way(f"scheme spelled {spelled}", f"{spelled} {rest}", written.name) for spelled in spellings]
     yield Case("the scheme in any case", partial(_equivalents, ways, "a scheme's name has no case", True))  # noqa: FBT003  a row of facts
 
 
 def _auth_4(world: World) -> Iterable[Case]:
     reason = "the grammar has one or more spaces between scheme and key"
     yield Case("several spaces", partial(_equivalents, SPACES, reason, False))  # noqa: FBT003  a row of facts
-    if documented(world).template.endswith(" <key>"):
+    if with_scheme(world).template.endswith(" <key>"):
         yield Case("a key in a wrapper that no grammar allows", _sloppy)
 
 
