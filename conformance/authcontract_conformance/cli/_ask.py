@@ -101,6 +101,10 @@ def kind_of_object(contract: Contract, name: str | None) -> str | None:
     return name
 
 
+#: Words by which people say that there is no key.
+NOBODY = ("none", "nobody", "anonymous", "no-key")
+
+
 def _pairs(words: str) -> Iterable[tuple[str, str]]:
     """Split `kind=API key scope=read`: a value may hold spaces, a name may not."""
     found: list[list[str]] = []
@@ -110,6 +114,8 @@ def _pairs(words: str) -> Iterable[tuple[str, str]]:
             found.append([name, value])
         elif found:
             found[-1][1] += f" {word}"
+        elif word in NOBODY:
+            stop(f"--as says what a key is, and `{word}` is none: a request without a key is --no-key", USAGE)
         else:
             stop(f"--as is written `scope=read plan=starter`, not `{word}`", USAGE)
     return [(name, value) for name, value in found]

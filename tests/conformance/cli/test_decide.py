@@ -111,6 +111,7 @@ def test_plans_kinds_and_environments_count(name: str, arguments: tuple[str, ...
         (("--as", "scope=red", "GET", "/leads"), "the policy has no scope `red`; did you mean `read`?"),
         (("--as", "plna=pro", "GET", "/leads"), "--as does not know `plna`; did you mean `plan`?"),
         (("--as", "read", "GET", "/leads"), "--as is written `scope=read plan=starter`, not `read`"),
+        (("--as", "none", "GET", "/leads"), "a request without a key is --no-key"),
         (("GET", "/leads"), 'a key of kind `API key` holds one scope: say --as "scope='),
         (("--as", "scope=read", "GET"), "say METHOD and PATH, or --raw"),
         (("--as", "scope=read", "--raw", "GET", "/leads"), "say METHOD and PATH, or --raw"),
