@@ -1,4 +1,4 @@
-"""What a rotated key may while its grace lasts, beside reading."""
+"""What a rotated key and the one that replaces it may, beside reading in the first environment."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import replace
 from authcontract_policy import Operation
 
 from authcontract_conformance.clauses._clause import Steps
-from authcontract_conformance.exchange._exchange import Acquire, Key, Need
-from authcontract_conformance.oracle._verdict import PASSED, inconclusive
+from authcontract_conformance.exchange._exchange import Acquire, Exchange, Key, Need
+from authcontract_conformance.oracle._oracle import broken, describe_exchange
+from authcontract_conformance.oracle._verdict import PASSED, fail, inconclusive
 from authcontract_conformance.world._management import operation_for, rotate
-from authcontract_conformance.world._patterns import protected
+from authcontract_conformance.world._patterns import protected, reading_operation
 from authcontract_conformance.world._subject import ONE, Subject, first, settle
 from authcontract_conformance.world._world import World
 
@@ -34,6 +35,31 @@ def changes(world: World) -> Steps:
     yield from settle(world)
     old = yield from subject.lives("the old key in its grace, on what it may change", connections=ONE)
     return first(old, (yield from subject.lives("the new key, on what the old one may change", new, ONE)))
+
+
+def stays(environment: str, world: World) -> Steps:
+    """Rotate a key of another environment; the new one must see what the old one saw there."""
+    operation = reading_operation(world)
+    item = yield from world.item(operation, environment=environment)
+    need = world.need(operation, environment=environment)
+    key: Key = yield Acquire(replace(need, own=True))
+    subject = Subject(world, operation, item, key)
+    alive = yield from subject.lives("before rotation", connections=ONE)
+    if alive is not None or not item.own:
+        return inconclusive("calibration: the key reads no object of its own environment")
+    new = yield from rotate(world, key)
+    yield from settle(world)
+    exchange: Exchange = yield subject.probe("the new key on what the old one could read", key=new)
+    if exchange.succeeded:
+        return PASSED
+    if exchange.broken:
+        return inconclusive(broken(exchange))
+    sister: Key = yield Acquire(need)
+    control: Exchange = yield subject.probe("another key of the same environment", key=sister)
+    if not control.succeeded:
+        return inconclusive(f"another key of the same environment is answered {describe_exchange(control)} too")
+    expectation = world.expect(exchange.probe)
+    return fail(expectation.evidence(exchange, control), "the new key does not see what the old one saw")
 
 
 def _changing(world: World) -> tuple[Operation, Need] | None:

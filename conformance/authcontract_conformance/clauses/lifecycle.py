@@ -179,6 +179,9 @@ def _needs(world: World) -> tuple[Need, ...]:
 def _life_3(world: World) -> Iterable[Case]:
     for need in _needs(world):
         yield Case(f"a rotated {describe(need)}", partial(_keeps_rights, need))
+    for environment in world.settings.environments[1:][-1:]:
+        if environment is not None:
+            yield Case(f"a rotated key in {environment}", partial(_grace.stays, environment))
 
 
 def _rotation(world: World) -> Rule:
@@ -306,7 +309,8 @@ CLAUSES = (
         sources=(),
         promise="Rotation gives another key with the same rights.",
         why="A rotated key that may less breaks its client, one that may more is a way up.",
-        how="A key is rotated; the new one must differ, read the same object, and be refused what the old one was.",
+        how="A key is rotated; the new one must differ, read the same object, and be refused what the old one was; "
+        "so must one of another environment.",
         fix="Copy scope, environment and organisation from the old record.",
         needs=_MANAGED,
         alone=True,
