@@ -11,9 +11,11 @@ from authcontract_conformance.clauses import catalogue
 from authcontract_conformance.clauses.tenants import made_up
 from authcontract_conformance.exchange._exchange import CANARY, Exchange, Purpose
 from authcontract_conformance.oracle._verdict import Judgement, Word
+from authcontract_conformance.samples._links import Links
 from authcontract_conformance.world._snapshot import Snapshot
 from authcontract_conformance.world._world import Ended, Item
 from conversations import Alter, Conversation, instead, planted
+from shop import shop
 
 OURS = ("ENV-1", "ENV-2", "ENV-3", "ENV-6", "TEN-1", "TEN-2", "TEN-3", "TEN-4", "CACHE-4")
 
@@ -135,6 +137,12 @@ def test_an_id_that_both_have_is_no_repetition() -> None:
     talk = Conversation("synaptiq", altered=numbered_by_owner)
     subject = "POST /leads of A, then of B, with the same Idempotency-Key"
     assert talk.judge("TEN-4", subject).word is Word.PASS
+
+
+def test_a_list_is_filtered_by_documented_values() -> None:
+    """A query parameter with a few values is given the first; one in which any number may stand is left alone."""
+    orders = next(operation for operation in shop().specification.operations if operation.id == "listOrders")
+    assert Links(shop().specification).choices(orders) == {"states": "open"}
 
 
 def test_findings_name_the_border_that_was_crossed() -> None:
