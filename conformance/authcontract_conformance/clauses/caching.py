@@ -76,6 +76,8 @@ def _cache_2(world: World, exchange: Exchange) -> Judgement | None:
     if "no-store" in found or {"private", "no-cache"} <= found.keys():
         return PASSED
     sent = exchange.header(FIELD)
+    if "public" in found or _seconds(found, "s-maxage"):
+        return None  # CACHE-1 says more of it
     if promised is None:
         return unspecified(f"no {FIELD} is promised; the target sends {sent[:60] if sent else 'none'}")
     silence = world.settings.oracle.accepted(lambda contract: promised_header(contract, FIELD)).get(sent)

@@ -215,7 +215,7 @@ CLAUSES = (
         how="Each 401 and 403 of the whole run is held against what the contract says of its request.",
         fix="Decide who is asking before you decide what they may do, and answer each with its own status.",
         passive=_err_9,
-        traffic=("AUTH-1", "AUTH-8", "SCOPE-1"),
+        traffic=("AUTH-1", "AUTH-8", "SCOPE-1", "CORS-1"),
     ),
     Clause(
         id="ERR-7",
