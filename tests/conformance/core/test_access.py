@@ -117,3 +117,16 @@ def test_an_environment_is_handed_on() -> None:
     access, read = of("harbour", "listShipments")
     assert {need.environment for need in access.sufficient(read, "test")} == {"test"}
     assert access.strongest(read, "test") == access.sufficient(read, "test")[0]
+
+
+def test_any_other_scope_is_tried_and_all_others_together_where_every_key_can_be_had() -> None:
+    access, make = of("harbour", "createShipment")
+    everything = "billing:manage + billing:read + labels:buy + shipments:read"
+    wide = held(access.insufficient(make, wide=True))
+    assert wide == {"nothing", "billing:manage", "billing:read", "labels:buy", "shipments:read", everything}
+
+
+def test_of_very_many_scopes_only_those_with_like_names_are_tried() -> None:
+    access, merge = of("github", "pulls/merge")
+    kinds = len(contract("github").policy.keys.kinds)
+    assert len(access.insufficient(merge, wide=True)) <= len(access.insufficient(merge)) + 2 * kinds
