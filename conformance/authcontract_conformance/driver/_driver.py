@@ -127,6 +127,8 @@ class Driver:
         self._longest = 2.0 * max([USUAL_RETRY_AFTER, *windows])
         #: Keys that the API has shown since the run began and that live still, whoever asked for them: id -> whose.
         self._living: dict[str, Need] = {}
+        #: Keys that the API was seen not to make; nobody asks for them again.
+        self._not_to_be_had: dict[Need, Judgement] = {}
         managed_by = settings.contract.policy.keys.managed_by
         #: Operations whose responses show a new key.
         self._key_makers = {managed_by.create, managed_by.rotate} - {None} if managed_by is not None else set()
@@ -295,7 +297,15 @@ class Driver:
         exactly = operation is not None and not world.access.permits(operation, need)
         if operation is None or (not need.own and self._keyring.has(need, exactly=exactly)):
             return await self._keyring.acquire(need, case)
-        key, _ = await self.follow(create(world, operation, replace(need, state="active")), context)
+        wanted = replace(need, state="active", own=False)
+        if wanted in self._not_to_be_had:
+            raise Ended(self._not_to_be_had[wanted])
+        try:
+            key, _ = await self.follow(create(world, operation, replace(wanted, own=need.own)), context)
+        except Ended as ended:
+            if ended.judgement.word is Word.SKIPPED:
+                self._not_to_be_had[wanted] = ended.judgement
+            raise
         if need.state == "revoked":
             await self.follow(revoke(world, key), context)
         self._keyring.share(need, key)
