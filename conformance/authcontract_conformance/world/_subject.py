@@ -79,7 +79,10 @@ def refused(world: World, exchange: Exchange, reason: str) -> Judgement:
         return inconclusive(broken(exchange))
     if exchange.status not in world.refusals:
         return inconclusive(f"the key got through, but the request was answered {describe_exchange(exchange)}")
-    return fail(world.expect(exchange.probe).evidence(exchange), reason)
+    expectation = world.expect(exchange.probe)
+    if expectation.refused and expectation.accepts(exchange):
+        return inconclusive("the key's time was over before it was asked for")
+    return fail(expectation.evidence(exchange), reason)
 
 
 def issued(world: World) -> Asking[Subject]:
