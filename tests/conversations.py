@@ -37,7 +37,7 @@ from authcontract_conformance.exchange._exchange import (
 from authcontract_conformance.exchange._vault import Vault
 from authcontract_conformance.faults import FAULTS
 from authcontract_conformance.oracle._oracle import Oracle
-from authcontract_conformance.oracle._verdict import Judgement, skipped
+from authcontract_conformance.oracle._verdict import Judgement, Word, skipped
 from authcontract_conformance.reference import CORRECT, Message, Seams, Server
 from authcontract_conformance.reference._certificate import make_certificate
 from authcontract_conformance.reference._http import Head, read_head
@@ -169,6 +169,9 @@ class Conversation:
     #: None: each limit counts as its policy says.
     algorithm: Algorithm | None = None
     exchanges: list[Exchange] = field(default_factory=list)
+    #: Passive clauses that look at each exchange when it comes, as the driver lets them; what they said, by clause.
+    watching: tuple[str, ...] = ()
+    watched: dict[str, set[Word]] = field(default_factory=dict)
     vault: Vault = field(default_factory=Vault)
     server: Server = field(init=False)
     settings: Settings = field(init=False)
@@ -313,6 +316,11 @@ class Conversation:
         )
         exchange = exchange if self.altered is None else self.altered(exchange)
         self.exchanges.append(exchange)
+        for clause in self.watching:
+            passive = catalogue()[clause].passive
+            judgement = passive(self.world(clause), exchange) if passive is not None else None
+            if judgement is not None:
+                self.watched.setdefault(clause, set()).add(judgement.word)
         return exchange
 
 

@@ -136,7 +136,7 @@ def _same_repetition(path: str, body: Any) -> Scenario:
     def scenario(caller: Caller) -> bool:
         keys = caller.key(), caller.key(**_THEIRS)
         made = [caller.json("POST", path, key, body, lines=("Idempotency-Key: k1",))["id"] for key in keys]
-        return made[0] == made[1]
+        return bool(made[0] == made[1])
 
     return scenario
 

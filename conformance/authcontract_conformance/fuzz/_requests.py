@@ -8,7 +8,7 @@ itself, its own refusal accuses nobody.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -70,13 +70,21 @@ def requests_with(holder: Holder) -> Callable[[World, Facade], Judgement]:
         found = search(
             draws(len(candidates), holder, query=query),
             lambda draw: sender.judge(candidates[draw.request], draw),
-            first=(Draw(request=0), *one_by_one(holder, query=query, with_body=with_body)),
+            first=(*_one_of_each(candidates), *one_by_one(holder, query=query, with_body=with_body)),
             seed=world.random.getrandbits(32),
             examples=EXAMPLES,
         )
         return sender.confirmed(found) if found.word is Word.FAIL else found
 
     return check
+
+
+def _one_of_each(candidates: list[Generated]) -> Iterator[Draw]:
+    """Yield one request of each kind as it is: valid or not, with a query or not, with a body or not."""
+    kinds = {
+        (each.mode, bool(each.query), bool(each.body)): index for index, each in reversed([*enumerate(candidates)])
+    }
+    return (Draw(request=index) for index in sorted(kinds.values()))
 
 
 def _suits(world: World, generated: Generated, holder: Holder) -> bool:
