@@ -78,7 +78,7 @@ def _confirmed(silence: Silence, text: str) -> Any:
 
 
 def _carried(policy: Policy, change: Any, named: set[str]) -> Mapping[str, Any]:
-    """Return the other answers of silences that stay assumed, where they replace a list that the change replaces too."""
+    """Return the other answers of silences that stay assumed, where they replace a list that this change replaces."""
     found = {}
     for silence in policy.silences.values():
         entries = [_rebased(policy.document.value, change, entry) for entry in silence.otherwise]

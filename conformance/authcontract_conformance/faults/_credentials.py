@@ -20,11 +20,13 @@ from ._tools import (
     known,
     lenient,
     lets,
+    no_end_of_keys,
     passing,
     presented,
     presenting,
     remembering,
     simple,
+    two_keys_unsaid,
     values,
 )
 from ._trust import trusting
@@ -279,6 +281,7 @@ FAULTS: Final = (
         family=Family.IMPLEMENTATION,
         clauses=("AUTH-8", "LIFE-5"),
         plant=_never_expires,
+        meaningful=no_end_of_keys,
     ),
     Fault(
         name="id-works-as-key",
@@ -335,6 +338,7 @@ FAULTS: Final = (
         family=Family.LIBRARY,
         clauses=("AUTH-12",),
         plant=_one_of_many(0),
+        meaningful=two_keys_unsaid,
     ),
     Fault(
         name="last-of-two-keys",
@@ -342,6 +346,7 @@ FAULTS: Final = (
         family=Family.LIBRARY,
         clauses=("AUTH-12",),
         plant=_one_of_many(-1),
+        meaningful=two_keys_unsaid,
     ),
     Fault(
         name="whichever-key-works",
@@ -349,6 +354,7 @@ FAULTS: Final = (
         family=Family.IMPLEMENTATION,
         clauses=("AUTH-12",),
         plant=_whichever_works,
+        meaningful=two_keys_unsaid,
     ),
     Fault(
         name="key-after-comma",
@@ -356,5 +362,6 @@ FAULTS: Final = (
         family=Family.DEPLOYMENT,
         clauses=("AUTH-12",),
         plant=_after_comma,
+        meaningful=two_keys_unsaid,
     ),
 )

@@ -102,5 +102,6 @@ FAULTS: Final = (
         family=Family.IMPLEMENTATION,
         clauses=("LIFE-M",),
         plant=_revived,
+        meaningful=lambda contract: None if contract.policy.keys.rotation else "keys of this contract are not rotated",
     ),
 )

@@ -12,7 +12,7 @@ from authcontract_policy import Cause
 from authcontract_conformance.reference import Answer, Call, Message, Seams, Server, Sight
 
 from ._fault import Family, Fault, Plant
-from ._tools import altered, at_scope, header, lets, values
+from ._tools import altered, at_scope, header, lets, two_keys_unsaid, values
 
 #: What a front end makes of a message that a right one would refuse, or None where it does as it should.
 Rewrite = Callable[[Message], Message | None]
@@ -144,11 +144,6 @@ def _no_other_environment(contract: Contract) -> str | None:
     return None if len(contract.policy.environments) > 1 else "the contract has no other environment"
 
 
-def _two_keys_unsaid(contract: Contract) -> str | None:
-    stated = any(Cause.CONFLICTING in row.when for row in contract.policy.errors.values())
-    return None if stated else "the contract does not say what two keys in one request are answered"
-
-
 FAULTS: Final[tuple[Fault, ...]] = (
     Fault(
         name="http2-without-keys",
@@ -185,7 +180,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
         family=Family.LIBRARY,
         clauses=("AUTH-12",),
         plant=_only_there(_folded_like_cookies),
-        meaningful=_two_keys_unsaid,
+        meaningful=two_keys_unsaid,
     ),
     Fault(
         name="http2-without-scopes",

@@ -27,6 +27,7 @@ from ._tools import (
     presented,
     presenting,
     simple,
+    two_keys_unsaid,
     values,
 )
 
@@ -340,10 +341,12 @@ FAULTS: Final[tuple[Fault, ...]] = (
         _rewriting(_any_scheme),
         Family.LIBRARY,
     ),
-    simple(
-        "two-keys-on-one-route",
-        "The first operation that deletes takes whichever of two keys is good",
-        "AUTH-12",
-        _two_keys_on_one_route,
+    Fault(
+        name="two-keys-on-one-route",
+        sentence="The first operation that deletes takes whichever of two keys is good",
+        family=Family.IMPLEMENTATION,
+        clauses=("AUTH-12",),
+        plant=_two_keys_on_one_route,
+        meaningful=two_keys_unsaid,
     ),
 )

@@ -235,3 +235,19 @@ def texts(value: Any, change: Callable[[str], str]) -> Any:
 def is_refused_key(cause: Cause | None) -> bool:
     """Tell whether a refusal is about a key that was sent."""
     return cause in {Cause.MALFORMED, Cause.UNKNOWN, Cause.EXPIRED, Cause.REVOKED, Cause.WRONG_ENVIRONMENT}
+
+
+# --- what a contract makes meaningful ------------------------------------------------------------------------------
+
+
+def two_keys_unsaid(contract: Contract) -> str | None:
+    """Say that nothing is promised of two keys in one request, so that nothing of it can fail."""
+    stated = any(Cause.CONFLICTING in row.when for row in contract.policy.errors.values())
+    return None if stated else "the contract does not say what two keys in one request are answered"
+
+
+def no_end_of_keys(contract: Contract) -> str | None:
+    """Say that no key of the contract ever ends by itself."""
+    keys = contract.policy.keys
+    ends = keys.rotation is not None or any(kind.lifetime is not None for kind in keys.kinds.values())
+    return None if ends else "keys of this contract do not end by themselves"

@@ -7,7 +7,7 @@ from typing import TypeVar
 import pytest
 from authcontract_conformance.clauses import catalogue
 from authcontract_conformance.clauses._clause import Steps
-from authcontract_conformance.clauses.come_back import seconds_of
+from authcontract_conformance.clauses.retry_after import seconds_of
 from authcontract_conformance.exchange._exchange import Action, Burst, Exchange, Key
 from authcontract_conformance.faults import fault
 from authcontract_conformance.oracle._verdict import Judgement, Word
