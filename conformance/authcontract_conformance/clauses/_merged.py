@@ -33,6 +33,16 @@ MERGED: Final[Mapping[str, Merged]] = {
         promise="The message and the address in an error are those of the documentation.",
         reason="They are part of the error body; whether they are promises or examples is the policy's to say.",
     ),
+    "ERR-11": Merged(
+        into="RATE-7",
+        promise="A refusal for quota is a 429 that explains itself and says when to come back.",
+        reason="By its status the clauses on limits count, its body is ERR-5's, and when to come back is judged there.",
+    ),
+    "RATE-2b": Merged(
+        into="RATE-3",
+        promise="All that a limit allows may be sent at once.",
+        reason="It is promised only where the policy names a way of counting that does, and there the number is exact.",
+    ),
     "TRANS-4": Merged(
         promise="A key that was seen in clear is revoked.",
         reason="No documentation promises it, so neither answer of a target is wrong.",
