@@ -295,7 +295,8 @@ def summed(judged: Sequence[tuple[str, Judgement]], tried: int) -> Judgement:
     if len(same) == 1:
         return first
     names = "; ".join(label for label, _ in same[:NAMED]) + ("; …" if len(same) > NAMED else "")
-    return replace(first, reason=f"{first.reason} ({len(same)} of {tried} ways: {names})".strip())
+    ways = f"{len(same)} of {tried} ways: {names}"
+    return replace(first, reason=f"{first.reason} ({ways})" if first.reason else ways)
 
 
 #: So many ways are named in a reason.
