@@ -69,13 +69,11 @@ def _own_pages_without_key(seams: Seams) -> Seams:
     def proxy(_server: Server, message: Message, onward: Onward) -> Answer:
         if message.head.method != b"OPTIONS" or not _named(message, b"access-control-request-method"):
             return onward(message)
-        return Answer(
-            204,
-            (
-                ("Access-Control-Allow-Origin", _OWN),
-                ("Access-Control-Allow-Methods", "GET, POST"),
-                ("Access-Control-Allow-Headers", "*"),
-            ),
+        return _with(
+            replace(onward(message), status=204, body=b""),
+            ("Access-Control-Allow-Origin", _OWN),
+            ("Access-Control-Allow-Methods", "GET, POST"),
+            ("Access-Control-Allow-Headers", "*"),
         )
 
     return passing(seams, proxy)

@@ -115,7 +115,11 @@ json.decoder.JSONDecodeError: Expecting value: line 1 column 1 (char 0)
 
 def _traceback(seams: Seams) -> Seams:
     def change(_server: Server, call: Call, _decision: Decision, answer: Answer) -> Answer:
-        return Answer(500, (("Content-Type", "text/plain"),), _TRACE.encode()) if call.body is Body.INVALID else answer
+        return (
+            Answer(500, (("Content-Type", "text/plain"),), _TRACE.encode())
+            if call.body is Body.INVALID and call.message.body
+            else answer
+        )
 
     return answering(seams, change)
 
