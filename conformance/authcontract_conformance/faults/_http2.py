@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from authcontract_engine import Contract, Decision, KeyRecord, Object, Request
+from authcontract_engine import Decision, KeyRecord, Object, Request
 from authcontract_policy import Cause
 
 from authcontract_conformance.reference import Answer, Call, Message, Seams, Server, Sight
 
 from ._fault import Family, Fault, Plant
-from ._tools import altered, at_scope, header, lets, two_keys_unsaid, values
+from ._tools import altered, at_scope, header, lets, one_environment, two_keys_unsaid, values
 
 #: What a front end makes of a message that a right one would refuse, or None where it does as it should.
 Rewrite = Callable[[Message], Message | None]
@@ -140,10 +140,6 @@ def _one_environment(seams: Seams) -> Seams:
     return altered(seams, known)
 
 
-def _no_other_environment(contract: Contract) -> str | None:
-    return None if len(contract.policy.environments) > 1 else "the contract has no other environment"
-
-
 FAULTS: Final[tuple[Fault, ...]] = (
     Fault(
         name="http2-without-keys",
@@ -165,7 +161,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
         family=Family.DEPLOYMENT,
         clauses=("AUTH-2",),
         plant=_only_there(_one_environment),
-        meaningful=_no_other_environment,
+        meaningful=one_environment,
     ),
     Fault(
         name="http2-revoked-key-works",

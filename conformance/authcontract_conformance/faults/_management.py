@@ -13,7 +13,7 @@ from authcontract_policy import Cause
 from authcontract_conformance.reference import Answer, Call, Outcome, Seams, Server, Sight
 
 from ._fault import Family, Fault, Plant
-from ._tools import altered, answering, at_scope, lenient, lets, remembering, rewritten
+from ._tools import altered, answering, at_scope, lenient, lets, one_environment, remembering, rewritten
 
 #: Seconds after which a replica knows of a new key.
 _LEARNS_WITHIN: Final = 5
@@ -187,10 +187,6 @@ def _across(other: KeyRecord, record: KeyRecord) -> bool:
     return other.organisation == record.organisation and other.environment != record.environment
 
 
-def _one_environment(contract: Contract) -> str | None:
-    return None if len(contract.policy.environments) > 1 else "the contract has one environment"
-
-
 def _decided_before(methods: frozenset[bytes]) -> Plant:
     """Remember which key was let through where, and ask no more."""
 
@@ -327,7 +323,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
         family=Family.IMPLEMENTATION,
         clauses=("LIFE-9",),
         plant=_ends_with(_across),
-        meaningful=_one_environment,
+        meaningful=one_environment,
     ),
     Fault(
         name="writing-decided-before",

@@ -12,7 +12,7 @@ from authcontract_conformance.reference import Answer, Call, Seams, Server, Sigh
 
 from ._fault import Family, Fault
 from ._management import is_to, unmanaged
-from ._tools import altered, answering
+from ._tools import altered, answering, one_environment
 
 
 def _kin(server: Server, record: KeyRecord) -> list[KeyRecord]:
@@ -78,10 +78,6 @@ def _into_the_first_environment(seams: Seams) -> Seams:
     return altered(seams, alter)
 
 
-def _one_environment(contract: Contract) -> str | None:
-    return None if len(contract.policy.environments) > 1 else "the contract has no other environment"
-
-
 FAULTS: Final[tuple[Fault, ...]] = (
     Fault(
         name="old-key-rotated-ends-new",
@@ -119,6 +115,6 @@ FAULTS: Final[tuple[Fault, ...]] = (
         family=Family.IMPLEMENTATION,
         clauses=("LIFE-3",),
         plant=_into_the_first_environment,
-        meaningful=_one_environment,
+        meaningful=one_environment,
     ),
 )

@@ -16,6 +16,7 @@ from authcontract_conformance.samples._links import Links
 
 from ._fault import Family, Fault, Plant
 from ._isolation import both_lists, is_list, joined
+from ._tools import one_environment
 
 _SEARCH: Final = ("q", "query", "search", "filter")
 _PAGES: Final = ("page", "offset")
@@ -86,10 +87,6 @@ def _figures_over(dimension: str) -> Plant:
     return plant
 
 
-def _one_environment(contract: Contract) -> str | None:
-    return None if len(contract.policy.environments) > 1 else "the policy knows one environment"
-
-
 def _shows_figures(contract: Contract) -> str | None:
     """Say why there are no figures to get wrong."""
     links = Links(contract.specification)
@@ -148,6 +145,6 @@ FAULTS: Final = (
         family=Family.IMPLEMENTATION,
         clauses=("ENV-3",),
         plant=_figures_over("environment"),
-        meaningful=lambda contract: _shows_figures(contract) or _one_environment(contract),
+        meaningful=lambda contract: _shows_figures(contract) or one_environment(contract),
     ),
 )

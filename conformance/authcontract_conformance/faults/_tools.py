@@ -251,3 +251,8 @@ def no_end_of_keys(contract: Contract) -> str | None:
     keys = contract.policy.keys
     ends = keys.rotation is not None or any(kind.lifetime is not None for kind in keys.kinds.values())
     return None if ends else "keys of this contract do not end by themselves"
+
+
+def one_environment(contract: Contract) -> str | None:
+    """Say that the contract has no second environment."""
+    return None if len(contract.policy.environments) > 1 else "the contract has one environment"

@@ -1,6 +1,7 @@
 """The client of HTTP/2 against servers that do anything: each gives its delivery, in bounded time and memory.
 
 The first part is what the client relies on in `h2`, so that a new version of it that behaves otherwise is noticed here.
+Longer than other modules because the servers are scripted frame by frame, beside the rows that use them.
 """
 
 import asyncio
