@@ -2,7 +2,7 @@
 //
 // PORT, LIMITER, DEFECT and the keys come from the environment. A defect is a change that teams really make; each is
 // one `if (defect === …)`, so that what is right and what is wrong stand side by side.
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 
 import express from 'express';
 import { rateLimit } from 'express-rate-limit';
@@ -10,7 +10,7 @@ import { RateLimiterMemory } from 'rate-limiter-flexible';
 
 const { PORT = '8080', LIMITER = 'draft-8', DEFECT: defect = '' } = process.env;
 const WINDOW = 5;
-const AMOUNTS = { read: 24, write: 18, admin: 12 };
+const AMOUNTS = { read: 40, write: 30, admin: 20 };
 const RANK = { read: 0, write: 1, admin: 2 };
 
 // --- keys ----------------------------------------------------------------------------------------------------------
@@ -18,23 +18,18 @@ const RANK = { read: 0, write: 1, admin: 2 };
 const digest = (text) => createHash('sha256').update(text).digest('hex');
 const folded = (text) => (defect === 'keys-without-case' ? text.toLowerCase() : text);
 
-const HELD = {
-  KEY_READ: { scope: 'read', organisation: 'A' },
-  KEY_READ_2: { scope: 'read', organisation: 'A' },
-  KEY_WRITE: { scope: 'write', organisation: 'A' },
-  KEY_WRITE_2: { scope: 'write', organisation: 'A' },
-  KEY_ADMIN: { scope: 'admin', organisation: 'A' },
-  KEY_ADMIN_2: { scope: 'admin', organisation: 'A' },
-  KEY_OTHER_READ: { scope: 'read', organisation: 'B' },
-  KEY_OTHER: { scope: 'admin', organisation: 'B' },
-  KEY_REVOKED: { scope: 'admin', organisation: 'A', revokedAt: Date.parse('2026-01-01') },
-  KEY_EXPIRED: { scope: 'admin', organisation: 'A', expiresAt: Date.parse('2026-01-01') },
-};
-const keys = new Map(
-  Object.entries(HELD)
-    .filter(([name]) => process.env[name])
-    .map(([name, key]) => [digest(folded(process.env[name])), { id: name, ...key }]),
-);
+/** Return what the environment hands over: KEY_A_READ_1 is organisation A's, KEY_B_ADMIN_REVOKED was revoked. */
+function* handedOver() {
+  for (const [name, secret] of Object.entries(process.env)) {
+    const [, organisation, scope, mark] = /^KEY_([A-Z])_([A-Z]+)_(\d+|REVOKED|EXPIRED)$/.exec(name) ?? [];
+    if (!mark) continue;
+    const long = Date.parse('2026-01-01');
+    yield [secret, { id: name, organisation, scope: scope.toLowerCase(), ended: /\d/.test(mark) ? undefined : long }];
+  }
+}
+const keys = new Map();
+const keep = (secret, key) => keys.set(digest(folded(secret)), key);
+for (const [secret, key] of handedOver()) keep(secret, key);
 
 function refuse(res, status, error, message) {
   return res.status(status).json({ error, message });
@@ -43,8 +38,7 @@ function refuse(res, status, error, message) {
 function authenticate(req, res, next) {
   const [, token] = /^Bearer +([^ ]+)$/i.exec(req.get('Authorization') ?? '') ?? [];
   const key = token && keys.get(digest(folded(token)));
-  const dead = key && ((key.revokedAt && defect !== 'revoked-not-asked') || key.expiresAt < Date.now());
-  if (!key || dead) {
+  if (!key || (key.ended <= Date.now() && defect !== 'ended-not-asked')) {
     res.set('WWW-Authenticate', token ? 'Bearer realm="leads", error="invalid_token"' : 'Bearer realm="leads"');
     return refuse(res, 401, 'unauthorized', 'A valid API key is required.');
   }
@@ -150,17 +144,45 @@ router
 const countLeads = (req, res) => res.json({ leads: req.key ? ours(req).length : leads.size });
 router.get('/analytics', requireScope('read'), countLeads);
 
+// --- managing keys -------------------------------------------------------------------------------------------------
+
+const described = ({ id, scope, ended }) => ({ id, scope, state: ended === undefined ? 'active' : 'ended' });
+
+router
+  .route('/keys')
+  .all(requireScope('admin'))
+  .get((req, res) => {
+    const held = [...keys.values()].filter((key) => key.organisation === req.key.organisation);
+    res.json({ data: held.map(described) });
+  })
+  .post((req, res) => {
+    if (!Object.hasOwn(RANK, req.body?.scope ?? '')) return refuse(res, 400, 'bad_request', 'A key has a scope.');
+    const secret = `sk_${randomBytes(24).toString('base64url')}`;
+    const key = { id: randomUUID(), organisation: req.key.organisation, scope: req.body.scope };
+    keep(secret, key);
+    res.status(201).json({ ...described(key), key: secret });
+  });
+
+router.delete('/keys/:id', requireScope('admin'), (req, res) => {
+  const key = [...keys.values()].find(({ id, organisation }) => {
+    return id === req.params.id && organisation === req.key.organisation;
+  });
+  if (!key) return refuse(res, 404, 'not_found', 'There is no such key.');
+  key.ended ??= Date.now();
+  res.sendStatus(204);
+});
+
 // --- application ---------------------------------------------------------------------------------------------------
 
 const app = express();
 if (defect === 'limit-by-address') app.set('trust proxy', true);
-if (defect === 'method-override') {
-  // As the package method-override does it, after the guard has seen the method that was sent.
-  router.stack.unshift(...express.Router().use((req, res, next) => next()).stack);
-}
 app.use(express.json());
 if (defect === 'route-before-middleware') app.get('/api/v1/analytics', countLeads);
-app.use('/api/v1', authenticate, LIMITERS[LIMITER](), router);
+if (defect === 'guard-by-path') {
+  // The router folds case and this does not.
+  app.use((req, res, next) => (/^\/api\/v1\/(leads|keys|analytics)/.test(req.path) ? authenticate(req, res, next) : next()));
+}
+app.use('/api/v1', ...(defect === 'guard-by-path' ? [] : [authenticate]), LIMITERS[LIMITER](), router);
 app.use((error, req, res, next) => {
   if (res.headersSent || !(error.status >= 400 && error.status < 500)) return next(error);
   refuse(res, error.status, 'bad_request', 'The request could not be read.');
