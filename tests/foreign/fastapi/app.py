@@ -92,7 +92,7 @@ def current_client(
 Reader = Annotated[Client, Security(current_client, scopes=["read"])]
 Writer = Annotated[Client, Security(current_client, scopes=["write"])]
 Admin = Annotated[Client, Security(current_client, scopes=["admin"])]
-limited = limiter.shared_limit("20/5 seconds", scope="requests")
+limited = limiter.shared_limit("40/5 seconds", scope="requests")
 
 
 def own_lead(client: Client, lead_id: str) -> Lead:
