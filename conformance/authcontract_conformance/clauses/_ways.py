@@ -116,12 +116,12 @@ TRUST: Final = (
     ("Referer", "http://localhost/admin"),
     ("User-Agent", "kube-probe/1.31"),
 )
-#: Each would hide another one, so it is sent by itself.
+#: Each would hide another one, so it is sent by itself; `{name}` is the documented header.
 APART: Final = (
     ("X-Forwarded-For", "a"),
     ("X-Forwarded-For", "::1"),
     ("X-Middleware-Subrequest", "src/middleware:src/middleware:src/middleware:src/middleware:src/middleware"),
-    ("Connection", "Authorization"),
+    ("Connection", "{name}"),
     ("Connection", "close, X-Forwarded-Host"),
 )
 
@@ -198,6 +198,12 @@ def everything(  # noqa: PLR0913  every undocumented way at once
 def _query(key: Key, names: tuple[str, ...]) -> Parts:
     parts: Parts = tuple(part for name in names for part in (f"&{name}=".encode(), Credential(key.id)))
     return (parts[0][1:], *parts[1:]) if parts and isinstance(parts[0], bytes) else ()
+
+
+def apart(world: World) -> tuple[tuple[str, str], ...]:
+    """Return the claims that are sent one by one, of which one names the header that carries the key."""
+    first = next((way.name for way in world.policy.keys.sent_as if way.carrier == "header"), "Authorization")
+    return tuple((name, value.replace("{name}", first)) for name, value in APART)
 
 
 def _claims(claims: tuple[tuple[str, str], ...]) -> tuple[Line, ...]:

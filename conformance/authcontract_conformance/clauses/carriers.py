@@ -11,11 +11,11 @@ from authcontract_policy import Cause, Operation
 from authcontract_conformance.clauses._clause import Case, Clause, Steps
 from authcontract_conformance.clauses._each import Keys, each, open_to_some, some, turned, unless_open
 from authcontract_conformance.clauses._ways import (
-    APART,
     HEADERS,
     QUERY_NAMES,
     SCHEMES,
     TRUST,
+    apart,
     bare,
     by,
     claiming,
@@ -262,7 +262,7 @@ def _claims_apart(who: str, world: World) -> Steps:
         if closed is None:
             return PASSED
         operation, key = closed
-    attempts: list[Attempt] = [partial(claiming, world, operation, key, (claim,)) for claim in APART]
+    attempts: list[Attempt] = [partial(claiming, world, operation, key, (claim,)) for claim in apart(world)]
     judged = yield from bypasses(world, operation, attempts)
     return (yield from unless_open(world, operation, judged, partial(bare, world, operation, key)))
 

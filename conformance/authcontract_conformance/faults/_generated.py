@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any, Final
 
-from authcontract_engine import Body, Decision, KeyRecord
+from authcontract_engine import Body, Contract, Decision, KeyRecord
 from authcontract_policy import Cause
 
 from authcontract_conformance.reference import Call, Outcome, Seams, Server
@@ -74,6 +74,13 @@ def _revived(seams: Seams) -> Seams:
     return altered(seams, alter)
 
 
+def _no_query(contract: Contract) -> str | None:
+    """Say that nothing that reads with a key has parameters in its query, which alone can be wrong and found."""
+    reads = [op for op in contract.operations if op.method == "GET" and not contract.permit(op, None, None).allowed]
+    there = any(parameter.where == "query" for operation in reads for parameter in operation.parameters)
+    return None if there else "nothing that reads with a key has parameters in its query"
+
+
 FAULTS: Final = (
     Fault(
         name="unreadable-body-needs-no-key",
@@ -88,6 +95,7 @@ FAULTS: Final = (
         family=Family.LIBRARY,
         clauses=("FUZZ-1",),
         plant=_parameters_fall_back,
+        meaningful=_no_query,
     ),
     Fault(
         name="response-lacks-a-field",

@@ -16,16 +16,20 @@ from ._fault import Family, Fault, Plant
 from ._tools import WRITING, altered, remembering
 
 _HOUR: Final = 3600.0
-#: Seconds for which the careless cache believes what it saw, and for which a new key is not known everywhere.
+#: Seconds for which the careless cache believes what it saw, beyond what the policy lets a change of a key take.
 _CACHE: Final = 60.0
+
+
+def _cached_for(server: Server) -> float:
+    return _CACHE + (server.contract.policy.keys.takes_effect_within or 0)
 
 
 def _late(seams: Seams) -> Seams:
     listed: dict[str, tuple[float, frozenset[str]]] = {}
 
     def unknown_at_first(server: Server, record: KeyRecord, now: float) -> KeyRecord | None:
-        since, known = listed.get(record.organisation, (-_CACHE, frozenset()))
-        if now >= since + _CACHE:
+        since, known = listed.get(record.organisation, (-_cached_for(server), frozenset()))
+        if now >= since + _cached_for(server):
             keys = server.keyring.records.all()
             known = frozenset(each.id for each in keys if each.organisation == record.organisation)
             listed[record.organisation] = (now, known)
@@ -152,7 +156,7 @@ def _cached(seams: Seams) -> Seams:
 
     def remember(server: Server, record: KeyRecord, now: float) -> KeyRecord:
         since, old = believed.get(record.id, (now, record))
-        if server.contract.state(record, now) in {KeyState.ACTIVE, KeyState.GRACE} or now > since + _CACHE:
+        if server.contract.state(record, now) in {KeyState.ACTIVE, KeyState.GRACE} or now > since + _cached_for(server):
             believed[record.id] = (now, record)
             return record
         return old
@@ -239,7 +243,7 @@ def _reading_only(seams: Seams) -> Seams:
 FAULTS: Final = (
     Fault(
         name="new-key-late",
-        sentence="An organisation's keys are cached for a minute, so that one issued meanwhile is not known",
+        sentence="An organisation's keys are cached for a minute too long, so that one issued meanwhile is not known",
         family=Family.DEPLOYMENT,
         clauses=("LIFE-1",),
         plant=_late,
@@ -351,7 +355,7 @@ FAULTS: Final = (
     ),
     Fault(
         name="revocation-cached",
-        sentence="A key that was used is believed for a minute after it was revoked",
+        sentence="A key that was used is believed for a minute longer than it may be after it was revoked",
         family=Family.DEPLOYMENT,
         clauses=("LIFE-7",),
         plant=_cached,

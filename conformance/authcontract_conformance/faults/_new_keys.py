@@ -17,7 +17,7 @@ from authcontract_conformance.reference import Answer, Call, Message, Outcome, S
 
 from ._fault import Family, Fault, Plant
 from ._management import is_to, unmanaged
-from ._tools import remembering
+from ._tools import remembering, served
 
 #: What was asked for on the side, by name.
 _Asked: TypeAlias = Mapping[str, Any]
@@ -297,6 +297,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
         family=Family.LIBRARY,
         clauses=("SCOPE-7",),
         plant=_caller_widened,
+        meaningful=served("PATCH", "PUT"),
     ),
     Fault(
         name="unknown-scope-restricts-nothing",

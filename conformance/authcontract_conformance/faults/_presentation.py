@@ -11,7 +11,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import parse_qsl
 
-from authcontract_engine import Request
+from authcontract_engine import Contract, Request
 from authcontract_policy import Cause, Operation
 
 from authcontract_conformance.reference import Answer, Identity, Message, Seams, Server
@@ -98,19 +98,25 @@ def _out_of_quotes(server: Server, request: Request) -> bytes | None:
     return keys[0].strip(b'"') if len(keys) == 1 and keys[0][:1] == b'"' else None
 
 
+def _from_authorization(request: Request) -> bytes:
+    """Return the value of Authorization where there is just one, whichever header is documented; else nothing."""
+    found = values(request, "Authorization")
+    return found[0] if len(found) == 1 else b""
+
+
 def _scheme_optional(server: Server, request: Request) -> bytes | None:
     """Cut the scheme off if it is there, as `removeprefix` does."""
     return _one(server, request) if known(server, _one(server, request)) else None
 
 
-def _any_scheme(server: Server, request: Request) -> bytes | None:
-    scheme, _, key = _one(server, request).partition(b" ")
+def _any_scheme(_server: Server, request: Request) -> bytes | None:
+    scheme, _, key = _from_authorization(request).partition(b" ")
     return key if scheme.lower() == b"token" and key else None
 
 
-def _basic(server: Server, request: Request) -> bytes | None:
+def _basic(_server: Server, request: Request) -> bytes | None:
     """Take the user name of Basic for a key, as an API does that documents it."""
-    scheme, _, text = _one(server, request).partition(b" ")
+    scheme, _, text = _from_authorization(request).partition(b" ")
     if scheme.lower() != b"basic":
         return None
     try:
@@ -239,6 +245,25 @@ def _two_keys_on_one_route(seams: Seams) -> Seams:
     return replace(seams, authenticate=authenticate)
 
 
+def _unless_documented(name: str, template: str) -> Callable[[Contract], str | None]:
+    """Return what says of a contract, where it is so, that keys are documented to be sent in this way."""
+
+    def meaningful(contract: Contract) -> str | None:
+        ways = {(way.name.lower(), way.template.lower()) for way in contract.policy.keys.sent_as}
+        there = (name.lower(), template.lower()) in ways
+        return f"the contract documents `{name}: {template}`" if there else None
+
+    return meaningful
+
+
+def _no_scheme(contract: Contract) -> str | None:
+    """Say that keys are sent bare, so that there is no scheme to leave out; only the first header line is read."""
+    way = next((way for way in contract.policy.keys.sent_as if way.carrier == "header"), None)
+    if way is None or way.template.startswith("<key>"):
+        return "keys are sent without a scheme"
+    return _unless_documented(way.name, "<key>")(contract)
+
+
 FAULTS: Final[tuple[Fault, ...]] = (
     simple(
         "one-space-only",
@@ -307,12 +332,13 @@ FAULTS: Final[tuple[Fault, ...]] = (
         "AUTH-11",
         _also_from(_in_cookie, _everywhere),
     ),
-    simple(
-        "key-in-x-api-key",
-        "The gateway also takes a key from `X-API-Key`",
-        "AUTH-11",
-        _also_from(_in_header("X-API-Key"), _everywhere),
-        Family.LIBRARY,
+    Fault(
+        name="key-in-x-api-key",
+        sentence="The gateway also takes a key from `X-API-Key`",
+        family=Family.LIBRARY,
+        clauses=("AUTH-11",),
+        plant=_also_from(_in_header("X-API-Key"), _everywhere),
+        meaningful=_unless_documented("X-API-Key", "<key>"),
     ),
     simple(
         "key-in-header-of-one-route",
@@ -327,19 +353,29 @@ FAULTS: Final[tuple[Fault, ...]] = (
         _also_from(_in_form, _everywhere),
         Family.LIBRARY,
     ),
-    simple("key-as-basic-user", "The user name of Basic is taken for a key", "AUTH-11", _rewriting(_basic)),
-    simple(
-        "scheme-optional",
-        "The scheme is cut off if it is there, so that a bare key works too",
-        "AUTH-11",
-        _rewriting(_scheme_optional),
+    Fault(
+        name="key-as-basic-user",
+        sentence="The user name of Basic is taken for a key",
+        family=Family.IMPLEMENTATION,
+        clauses=("AUTH-11",),
+        plant=_rewriting(_basic),
+        meaningful=_unless_documented("Authorization", "Basic base64(<key>:)"),
     ),
-    simple(
-        "scheme-token",
-        "The scheme `Token` works too, left over from an older version",
-        "AUTH-11",
-        _rewriting(_any_scheme),
-        Family.LIBRARY,
+    Fault(
+        name="scheme-optional",
+        sentence="The scheme is cut off if it is there, so that a bare key works too",
+        family=Family.IMPLEMENTATION,
+        clauses=("AUTH-11",),
+        plant=_rewriting(_scheme_optional),
+        meaningful=_no_scheme,
+    ),
+    Fault(
+        name="scheme-token",
+        sentence="The scheme `Token` works too, left over from an older version",
+        family=Family.LIBRARY,
+        clauses=("AUTH-11",),
+        plant=_rewriting(_any_scheme),
+        meaningful=_unless_documented("Authorization", "Token <key>"),
     ),
     Fault(
         name="two-keys-on-one-route",

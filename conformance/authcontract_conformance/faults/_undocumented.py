@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from authcontract_engine import Decision
+from authcontract_engine import Contract, Decision
 
 from authcontract_conformance.reference import Answer, Call, Outcome, Seams, Server
 
-from ._fault import Family
-from ._tools import carry_out_as, may, simple
+from ._fault import Family, Fault
+from ._tools import carry_out_as, may
+
+
+def _put_is_documented(contract: Contract) -> str | None:
+    served = {method: {o.path for o in contract.operations if o.method == method} for method in ("GET", "POST", "PUT")}
+    there = {path for path in served["GET"] if path.endswith("}") and path.rpartition("/")[0] in served["POST"]}
+    return None if there - served["PUT"] else "no member of a collection that can be made and read has no PUT"
 
 
 def _put_makes(seams: Seams) -> Seams:
@@ -31,11 +37,12 @@ def _put_makes(seams: Seams) -> Seams:
 
 
 FAULTS: Final = (
-    simple(
-        "put-creates-absent",
-        "PUT, which nobody documented, makes a member of a collection that is not there yet",
-        "METH-2",
-        _put_makes,
-        Family.LIBRARY,
+    Fault(
+        name="put-creates-absent",
+        sentence="PUT, which nobody documented, makes a member of a collection that is not there yet",
+        family=Family.LIBRARY,
+        clauses=("METH-2",),
+        plant=_put_makes,
+        meaningful=_put_is_documented,
     ),
 )
