@@ -8,6 +8,7 @@ says how the server starts. The rest is told to it by environment variables:
   that the server knows and refuses.
 - `LIMITER`: which of its ways of counting requests it uses.
 - `DEFECT`: the mistake that is made on purpose; empty: none.
+- `PLAIN_PORT`: where a stack that serves TLS listens for plain HTTP; `CHAIN` is its certificate with the private key.
 """
 
 from __future__ import annotations
@@ -30,9 +31,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from authcontract_conformance.reference._certificate import make_certificate
 from yaml import safe_dump
 
 FOLDER = Path(__file__).parent
+CERTIFICATE, CHAIN = "certificate.pem", "chain.pem"
 ROOT = FOLDER.parents[1]
 #: Python with the packages of `requirements.lock`; a venv of its own, since they are nothing that authcontract needs.
 PYTHON = Path(os.environ.get("FOREIGN_PYTHON", ROOT / ".venv-foreign" / "bin" / "python"))
@@ -75,7 +78,7 @@ class Key:
 SCOPES = ("read", "write", "admin")
 #: Several alike let a run go on with one while another waits for its quota.
 KEYS = (
-    *(Key("A", scope, str(number)) for scope in SCOPES for number in (1, 2, 3, 4)),
+    *(Key("A", scope, str(number)) for scope in SCOPES for number in range(1, 5 if scope == "write" else 41)),
     *(Key("B", scope, str(number)) for scope in SCOPES for number in (1, 2)),
     *(Key("A", scope, mark) for scope in SCOPES for mark in ("REVOKED", "EXPIRED")),
 )
@@ -105,6 +108,10 @@ class Stack:
     packages: tuple[str, ...] = ()
     #: Files beside `stack.py` that must exist before it can start, such as what npm installs.
     files: tuple[str, ...] = ()
+    #: Where its API begins below the origin.
+    path: str = ""
+    #: Whether it serves TLS, with plain HTTP on a port beside it.
+    secure: bool = False
     #: Its ways of counting requests.
     limiters: tuple[str, ...] = ("own",)
     defects: tuple[Defect, ...] = ()
@@ -147,6 +154,17 @@ class Running:
     stack: Stack
     port: int
     work: Path
+    #: Where it listens for plain HTTP.
+    plain_port: int
+
+    @property
+    def target(self) -> Mapping[str, Any]:
+        """Return what a target file says of where it is."""
+        plain = f"http://127.0.0.1:{self.plain_port}{self.stack.path}"
+        if not self.stack.secure:
+            return {"url": plain}
+        url = f"https://127.0.0.1:{self.port}{self.stack.path}"
+        return {"url": url, "plaintext": plain, "trust": CERTIFICATE}
 
     @property
     def log(self) -> Path:
@@ -163,11 +181,15 @@ def secrets() -> Mapping[str, str]:
 def running(stack: Stack, work: Path, limiter: str | None = None, defect: str = "") -> Iterator[Running]:
     """Serve a stack for the length of a block; `work` is an empty folder that it may write to."""
     port = _free_port()
+    plain_port = _free_port() if stack.secure else port
     values = {"python": str(PYTHON), "folder": str(stack.folder), "port": str(port), "work": str(work)}
     # Nothing of the tests' own environment that a server might take for its own, such as PYTHONPATH.
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     told = {"PORT": str(port), "LIMITER": limiter or stack.limiters[0], "DEFECT": defect, "WORK": str(work)}
-    server = Running(stack, port, work)
+    if stack.secure:
+        _make_certificate(work)
+        told |= {"PLAIN_PORT": str(plain_port), "CHAIN": str(work / CHAIN)}
+    server = Running(stack, port, work, plain_port)
     with server.log.open("wb") as log:
         process = subprocess.Popen(
             [part.format(**values) for part in stack.command],
@@ -184,6 +206,13 @@ def running(stack: Stack, work: Path, limiter: str | None = None, defect: str = 
             _end(process)
 
 
+def _make_certificate(work: Path) -> None:
+    made = make_certificate()
+    (work / CERTIFICATE).write_text(made.certificate)
+    (work / CHAIN).touch(mode=0o600)
+    (work / CHAIN).write_bytes(made._private_key + made.certificate.encode())
+
+
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -194,7 +223,7 @@ def _free_port() -> int:
 def _wait_until_it_answers(server: Running, process: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + STARTS_WITHIN
     while time.monotonic() < until and process.poll() is None:
-        connection = HTTPConnection("127.0.0.1", server.port, timeout=1)
+        connection = HTTPConnection("127.0.0.1", server.plain_port, timeout=1)
         with suppress(OSError, HTTPException):
             connection.request("GET", "/")
             connection.getresponse().read()
@@ -246,7 +275,7 @@ def judge(server: Running, *options: str) -> Judged:
     """Judge a server as its owner would, by the command line, with the target file written into its folder."""
     stack, work = server.stack, server.work
     target, log = work / "target.yaml", work / "run.ndjson"
-    target.write_text(safe_dump({"url": f"http://127.0.0.1:{server.port}", "keys": [key.row for key in KEYS]}))
+    target.write_text(safe_dump({**server.target, "keys": [key.row for key in KEYS]}))
     command = [sys.executable, "-m", "authcontract_conformance", "verify", "--format", "json", "--log", str(log)]
     policy = ["--policy", str(stack.folder / "policy.yaml"), "--target", str(target)]
     # The run ends by itself first, so that it can say what it found by then.

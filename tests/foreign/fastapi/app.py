@@ -19,6 +19,7 @@ from slowapi.errors import RateLimitExceeded
 DEFECT = os.environ["DEFECT"]
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 ALLOWED = {"read": {"read"}, "write": {"read", "write"}, "admin": {"read", "write", "admin"}}
+REQUESTS = {"read": 20, "write": 60, "admin": 120}
 
 
 class Client(BaseModel):
@@ -92,7 +93,14 @@ def current_client(
 Reader = Annotated[Client, Security(current_client, scopes=["read"])]
 Writer = Annotated[Client, Security(current_client, scopes=["write"])]
 Admin = Annotated[Client, Security(current_client, scopes=["admin"])]
-limited = limiter.shared_limit("40/5 seconds", scope="requests")
+
+
+def amount(key: str) -> str:
+    """Return how many requests a key has, by its scope."""
+    return f"{REQUESTS[CLIENTS[key].scope]}/5 seconds"
+
+
+limited = limiter.shared_limit(amount, scope="requests")
 
 
 def own_lead(client: Client, lead_id: str) -> Lead:
