@@ -122,10 +122,9 @@ class Http2Connection(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(within):
             transport, connection = await loop.create_connection(cls, origin.host, origin.port, ssl=origin.http2)
-        if transport.get_extra_info("ssl_object").selected_alpn_protocol() != PROTOCOLS[0]:
+        if not connection.agreed:
             transport.abort()
             raise NotOfferedError("the target does not offer HTTP/2")
-        connection.begin()
         return connection
 
     # --- what a case asks for --------------------------------------------------------------------------------------
@@ -141,11 +140,11 @@ class Http2Connection(asyncio.Protocol):
         limit = self._h2.remote_settings.max_concurrent_streams if self._ready else 1
         return len(self._streams) >= limit or self._h2.highest_outbound_stream_id >= 2**31 - 3
 
-    def begin(self) -> None:
-        """Send the preface, and allow for large bodies."""
-        self._h2.initiate_connection()
-        self._h2.increment_flow_control_window(_WINDOW)
-        self._flush()
+    @property
+    def agreed(self) -> bool:
+        """Tell whether the target chose HTTP/2."""
+        chosen: str | None = self._transport.get_extra_info("ssl_object").selected_alpn_protocol()
+        return chosen == PROTOCOLS[0]
 
     def close(self) -> None:
         """Close without waiting for the other side."""
@@ -252,9 +251,13 @@ class Http2Connection(asyncio.Protocol):
     # --- receiving -------------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
+        """Send the preface, and allow for large bodies: a target may speak at once, and must get no answer before."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  what create_connection always gives
         self._transport = transport
+        if self.agreed:
+            self._h2.initiate_connection()
+            self._h2.increment_flow_control_window(_WINDOW)
+            self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End what still waits."""

@@ -18,7 +18,7 @@ import h2.events
 import h2.exceptions
 import h2.settings
 import pytest
-from authcontract_conformance.driver._http2 import UNTOUCHED, Fields
+from authcontract_conformance.driver._http2 import UNTOUCHED, Fields, Http2Connection
 from authcontract_conformance.driver._http2_pool import Http2Pool
 from authcontract_conformance.driver._wire import Answer, Gate, Origin
 from authcontract_conformance.exchange._exchange import Delivery
@@ -558,6 +558,40 @@ def test_a_connection_that_was_closed_meanwhile_is_replaced() -> None:
 
     statuses, peers = talk(use, once, echo())
     assert (statuses, len(peers)) == ([200, 200], 2)
+
+
+class Written(asyncio.Transport):
+    """The transport of a connection that agreed on HTTP/2; keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__({"ssl_object": self})
+        self.written = b""
+
+    def selected_alpn_protocol(self) -> str:
+        return "h2"
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def write(self, data: Any) -> None:
+        self.written += data
+
+
+def test_nothing_is_said_before_the_preface() -> None:
+    """nginx sends its settings at once, and ends a connection whose first bytes acknowledge them."""
+
+    async def main() -> bytes:
+        connection, transport = Http2Connection(), Written()
+        connection.connection_made(transport)
+        connection.data_received(SettingsFrame().serialize())
+        return transport.written
+
+    written = asyncio.run(main())
+    assert written.startswith(PREFACE)
+    assert written.endswith(SettingsFrame(flags=["ACK"]).serialize())
 
 
 # --- whether a target speaks it -------------------------------------------------------------------------------------
