@@ -276,7 +276,8 @@ class Http2Connection(asyncio.Protocol):
                 end = _HEADER + int.from_bytes(self._buffer[:3], "big")
                 frame, self._buffer = self._buffer[:end], self._buffer[end:]
                 self._take(frame)
-            self._flush()
+            if self._gathering is None:  # what is gathered goes in one write, whatever comes meanwhile
+                self._flush()
         except _NonsenseError as error:
             self._fail(Delivery.GARBAGE, str(error))
         except h2.exceptions.ProtocolError as error:
