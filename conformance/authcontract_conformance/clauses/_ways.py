@@ -67,6 +67,8 @@ SCHEMES: Final = (
     Way("scheme ApiKey", "ApiKey <key>", "Authorization"),
     Way("scheme Basic with the bare key", "Basic <key>", "Authorization"),
     Way("no scheme", "<key>", "Authorization"),
+    Way("no scheme", "<key>"),
+    Way("scheme Token", "Token <key>"),
     Way("the key as the user name of Basic", "Basic base64(<key>:)", "Authorization"),
     Way("the key as the password of Basic", "Basic <key>", "Authorization", (("prepend", ":"), ("base64", ""))),
 )
@@ -155,9 +157,12 @@ def line(world: World, way: Way, key: Key) -> Line:
 
 
 def undocumented(world: World, ways: Iterable[Way]) -> tuple[Way, ...]:
-    """Leave out the ways that the documentation offers."""
+    """Leave out the ways that the documentation offers, and what comes to the same as another way."""
     offered = {(sent_as.name.lower(), sent_as.template.lower()) for sent_as in world.policy.keys.sent_as}
-    return tuple(way for way in ways if (way.name.lower(), way.value.lower()) not in offered)
+    first = documented(world).name
+    named = [replace(way, name=way.name.replace("{name}", first)) for way in ways]
+    found = {(way.name.lower(), way.value.lower(), way.transforms): way for way in reversed(named)}
+    return tuple(way for key, way in reversed(found.items()) if key[:2] not in offered)
 
 
 def by(world: World, operation: Operation, key: Key, way: Way, item: Item) -> Probe:

@@ -10,7 +10,8 @@ from functools import partial
 from authcontract_policy import Operation
 
 from authcontract_conformance.clauses._clause import Case, Clause, Steps
-from authcontract_conformance.exchange._exchange import Acquire, Exchange, Key, KeyState, Parts, bytes_of
+from authcontract_conformance.clauses._dead import all_to_be_had
+from authcontract_conformance.exchange._exchange import Acquire, Exchange, Key, Parts, bytes_of
 from authcontract_conformance.oracle._verdict import (
     PASSED,
     Basis,
@@ -107,13 +108,14 @@ def _alike(world: World) -> Steps:
     operation = reading_operation(world)
     item = yield from world.item(operation)
     yield from world.proof(operation, item)
+    states = all_to_be_had(world)
     seen: dict[str, list[Exchange]] = {}
     for _ in range(2):
-        for state in STATES:
+        for state in states:
             key: Key = yield Acquire(world.need(operation, state=state))
             exchange: Exchange = yield world.request(operation, key, item, label=f"{state} key")
             seen.setdefault(state, []).append(exchange)
-    unknown, *others = STATES
+    unknown, *others = states
     unstable = UNSTABLE | _changing(seen[unknown])
     for state in others:
         if any(exchange.broken for exchange in (*seen[unknown], *seen[state])):
@@ -135,7 +137,6 @@ def _alike(world: World) -> Steps:
     return PASSED
 
 
-STATES: tuple[KeyState, ...] = ("unknown", "revoked", "expired")
 FACE = ("the status", "the set of header fields", "the body")
 
 
