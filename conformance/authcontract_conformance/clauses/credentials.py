@@ -8,6 +8,7 @@ from functools import partial
 from authcontract_policy import Operation
 
 from authcontract_conformance.clauses._clause import Case, Clause, Steps
+from authcontract_conformance.clauses._dead import tried_together
 from authcontract_conformance.clauses._dressings import Dressing, dressings, not_taken
 from authcontract_conformance.clauses._ways import Way, by, documented
 from authcontract_conformance.clauses.presentation import no_header
@@ -131,17 +132,17 @@ def _what_is_shown_of_a_key(world: World) -> Steps:
 
 def _auth_8(world: World) -> Iterable[Case]:
     operations = [op for op in protected(world) if world.access.strongest(op, world.environment) is not None]
-    # Where not every sort can be made, a key that is missing must not keep the others from being tried.
-    together = (DEAD,) if "clock" in world.settings.capabilities else tuple((state,) for state in DEAD)
+    together = tried_together(world)
+    apart = [state for states in together for state in states]
     for number, operation in enumerate(operations):
         # Each state on each operation, since one route is easily forgotten; of very many, one state on each.
-        for states in together if len(operations) <= MANY else ((DEAD[number % len(DEAD)],),):
+        for states in together if len(operations) <= MANY else ((apart[number % len(apart)],),):
             yield Case(
                 f"{operation.label} with a key that is {_either(states)}", partial(_dead_keys, operation, states)
             )
     for way, sent_as in list(enumerate(world.policy.keys.sent_as))[1:]:
         # Each way to send a key may have code of its own that looks it up.
-        for state in DEAD:
+        for state in apart:
             subject = f"{sent_as.name}: {sent_as.template} with a key that is {state}"
             yield Case(subject, partial(_dead_in_another_way, way, state))
     prefix = next((p for k in world.policy.keys.kinds.values() if k.prefix for p in k.prefix.values()), "")
@@ -156,8 +157,6 @@ def _either(states: tuple[KeyState, ...]) -> str:
 
 #: What stands for nothing, and for everything.
 TEXTS = ("", "null", "undefined", "0", "true", "*", "%", ".*", "' OR '1'='1", '{"$ne":null}')
-#: States of a key that is none, or is none any more.
-DEAD: tuple[KeyState, ...] = ("unknown", "revoked", "expired")
 #: Up to so many operations are tried with each.
 MANY = 60
 #: What is done to a valid key; the rest of the world may think that it is still the same one.
