@@ -251,9 +251,12 @@ class World:
             made = yield from self._as_owner(step.creator, parent, canary)
             found = find_id(made.json(), step.parameter) if made.succeeded else None
             if found is not None:
-                planted = canary if self.settings.sampler.carries(step.creator) else None
+                # Named by the canary it is nobody else's either; but whatever repeats its address shows that name.
+                shows = found != canary and self.settings.sampler.carries(step.creator)
+                planted = canary if shows else None
                 self._remember(planted, made, step.reader)
-                return found, planted, found.encode() not in self.settings.sampler.body(step.creator, canary)
+                given = found.encode() in self.settings.sampler.body(step.creator, canary)
+                return found, planted, found == canary or not given
         if step.producer is not None and self._may_call(step.producer[0]):
             found, planted = yield from self._produced(step, parent)
             if found is not None:
