@@ -77,12 +77,12 @@ class Gate:
     async def passed(self) -> None:
         """Wait for the others, but not for one that never comes."""
         self._missing -= 1
-        if self._missing <= 0:
-            self._open.set()
+        if self._missing == 0:
+            # One timer for all, so that all go on in the same turn of the loop, however busy the machine is.
+            asyncio.get_running_loop().call_later(ARRIVING, self._open.set)
         with suppress(TimeoutError):
             async with asyncio.timeout(HELD):
                 await self._open.wait()
-        await asyncio.sleep(ARRIVING)
 
 
 class Connection:
