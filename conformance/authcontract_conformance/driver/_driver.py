@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, Literal, TypeVar, cast
 
 from authcontract_engine import KeyRecord
@@ -24,6 +25,7 @@ from authcontract_conformance.exchange._exchange import (
     Action,
     Advance,
     Burst,
+    Credential,
     Delivery,
     Exchange,
     Handshake,
@@ -44,15 +46,13 @@ from authcontract_conformance.world._world import Ended, Settings, World
 from ._clock import Clock
 from ._http2_pool import Http2Pool
 from ._keys import Issued, Keyring
-from ._pacing import Pacer
+from ._pacing import USUAL_RETRY_AFTER, Pacer
 from ._wire import Answer, Gate, Pool
 
 T = TypeVar("T")
 #: A request is sent again after a 5xx or a lost connection (R6), and after a 429 (R5), at most so often.
 RETRIES = 2
 THROTTLED_RETRIES = 3
-#: Without Retry-After: a minute and a second (R5).
-USUAL_RETRY_AFTER = 61.0
 #: So many requests in a row without any answer: the target is gone.
 LOST_AFTER = 6
 #: Seconds of waiting from which on a person is told.
@@ -360,7 +360,7 @@ class Driver:
                 throttled += 1
                 if throttled > THROTTLED_RETRIES:
                     raise Ended(inconclusive("throttled: the target keeps answering 429"))
-                await self._pause(_retry_after(exchange), "the target says when to come back")
+                await self._pause(self._asked_to_wait(exchange), "the target says when to come back")
             elif exchange.broken and not exchange.malformed and failed < RETRIES:
                 failed += 1
             else:
@@ -382,9 +382,22 @@ class Driver:
     async def _wait_for_room(self, probe: Probe) -> None:
         oracle = self.settings.oracle
         reading = oracle.read(probe)
-        record = oracle.key(reading)
-        while (delay := self._pacer.delay(reading, record)) > 0:
+        record, carried = oracle.key(reading), self._carried(probe)
+        while (delay := self._pacer.delay(reading, record, carried)) > 0:
             await self._pause(delay, "the contract's limits leave this key no more for now")
+
+    def _asked_to_wait(self, exchange: Exchange) -> float:
+        """Return for how long the target wants to be left alone by whoever shares the allowance."""
+        oracle, probe = self.settings.oracle, exchange.probe
+        reading = oracle.read(probe)
+        return self._pacer.refused(reading, oracle.key(reading), self._carried(probe), _retry_after(exchange))
+
+    def _carried(self, probe: Probe) -> tuple[KeyRecord, ...]:
+        """Return every key that stands in a request, in whatever form."""
+        parts = chain(probe.target, *(name + value for name, value in probe.headers), probe.body)
+        names = dict.fromkeys(part.key for part in parts if isinstance(part, Credential))
+        records = (self.settings.vault.record(name) for name in names)
+        return tuple(record for record in records if record is not None)
 
     async def _pause(self, seconds: float, why: str) -> None:
         """Let time pass before a request is sent; where that means waiting, it is said, and the budget is kept."""
@@ -495,6 +508,6 @@ class Driver:
             raise Stopped(f"the budget of {self._budget.seconds:g} seconds is used up")
 
 
-def _retry_after(exchange: Exchange) -> float:
+def _retry_after(exchange: Exchange) -> float | None:
     text = (exchange.header("Retry-After") or "").strip()
-    return float(text) if text.isascii() and text.isdigit() and len(text) < 6 else USUAL_RETRY_AFTER  # noqa: PLR2004  a day
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 6 else None  # noqa: PLR2004  a day
