@@ -90,13 +90,22 @@ class Clause:
     unseen: str | None = None
 
     @property
+    def place(self) -> str | None:
+        """Name the organisations that all of its cases work in; None: each case has its own."""
+        family = self.id.partition("-")[0]
+        return family if family in TOGETHER and not self.alone else None
+
+    @property
     def only_looks(self) -> bool:
         """Tell whether it sends nothing of its own: whatever it sees has one cause, however many requests show it."""
         return self.passive is not None and self.cases is None and self.properties is None
 
 
+#: Families whose cases work side by side in the same organisations: each asks for what it must not get, on objects
+#: that it made or that all only look at.
+TOGETHER = frozenset({"AUTH", "SCOPE", "METH", "ROUTE", "TRANS", "ERR", "PREC", "CORS"})
 #: So many cases of a clause are tried once more over HTTP/2.
-AGAIN = 3
+AGAIN = 2
 
 
 def cases_of(clause: Clause, world: World) -> Iterable[Case]:

@@ -79,17 +79,14 @@ def _auth_2(world: World) -> Iterable[Case]:
             yield Case(subject, partial(_documented_way, way, environment))
 
 
-# --- AUTH-3: the scheme's case -------------------------------------------------------------------------------------
-
-
 # --- AUTH-8 and AUTH-9: keys that are none -------------------------------------------------------------------------
 
 
 def _dead_keys(operation: Operation, states: tuple[KeyState, ...], world: World) -> Steps:
-    keys: list[Key] = []
+    attempts: list[Attempt] = []
     for state in states:
-        keys.append((yield Acquire(world.need(operation, state=state))))  # noqa: PERF401  a comprehension cannot yield
-    attempts = [partial(_with_dead_key, world, operation, key) for key in keys]
+        key: Key = yield Acquire(world.need(operation, state=state))
+        attempts.append(partial(_with_dead_key, world, operation, key, state))
     return (yield from denials(world, operation, attempts))
 
 
@@ -103,8 +100,8 @@ def _sent_dead(world: World, operation: Operation, key: Key, way: int, item: Ite
     return _sent(world, operation, key, item, way)
 
 
-def _with_dead_key(world: World, operation: Operation, key: Key, item: Item) -> Probe:
-    return world.request(operation, key, item, canary=world.canary(), label=f"{key.need.state} key")
+def _with_dead_key(world: World, operation: Operation, key: Key, state: KeyState, item: Item) -> Probe:
+    return world.request(operation, key, item, canary=world.canary(), label=f"{state} key")
 
 
 def _no_keys_at_all(texts: tuple[str, ...], world: World) -> Steps:

@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, zip_longest
 from typing import Any, Literal, TypeVar, cast
 
 from authcontract_engine import KeyRecord
@@ -142,12 +142,19 @@ class Driver:
 
     async def run(self, clauses: Iterable[tuple[Clause, Iterable[Case]]]) -> None:
         """Run every case: those of ordinary clauses side by side, those that must be alone one after the other."""
-        shared: list[tuple[Clause, Case]] = []
+        shared: list[list[tuple[Clause, Case]]] = []
         alone: list[tuple[Clause, Case]] = []
         for clause, cases in clauses:
             self.judgements.setdefault(clause.id, [])
-            (alone if clause.alone else shared).extend((clause, case) for case in cases)
-        queue = iter(shared)
+            tried = [(clause, case) for case in cases]
+            alone.extend(tried if clause.alone else ())
+            shared.append([] if clause.alone else tried)
+        # First who tries every operation, taking turns and each beginning elsewhere: what one has made then serves the
+        # next, and their controls prove to all others that the operations work.
+        wide = [tried for tried in shared if len(tried) > WORKERS]
+        wide = [_turned(tried, number / len(wide)) for number, tried in enumerate(wide)]
+        narrow = (each for tried in shared if len(tried) <= WORKERS for each in tried)
+        queue = chain((each for turn in zip_longest(*wide) for each in turn if each is not None), narrow)
 
         async def work() -> None:
             for clause, case in queue:
@@ -166,9 +173,10 @@ class Driver:
     async def run_case(self, clause: Clause, case: Case) -> Judgement:
         """Drive one case to its judgement; whatever goes wrong becomes one."""
         name = f"{clause.id}/{case.subject}"
-        context = Context(clause=clause.id, subject=case.subject, world=World(self.settings, name, case.protocol))
+        world = World(self.settings, name, case.protocol, clause.place)
+        context = Context(clause=clause.id, subject=case.subject, world=world)
         try:
-            judgement = await self.follow(case.steps(context.world), context)
+            judgement = await self.follow(case.steps(world), context)
         except Exception as error:  # noqa: BLE001  a clause that raises is our defect: said, and the run goes on
             judgement = self._ending(name, error)
         for pools in (self._pools, self._http2):
@@ -278,7 +286,7 @@ class Driver:
             case Advance() | Wait():
                 return await self._pass_time(action)
             case Acquire(need=need, case=case):
-                return await self._acquire(need, context, case or context.world.case)
+                return await self._acquire(need, context, case or context.world.place)
             case Rotate(key=key):
                 return await self._keyring.rotate(key)
             case Revoke(key=key):
@@ -511,3 +519,9 @@ class Driver:
 def _retry_after(exchange: Exchange) -> float | None:
     text = (exchange.header("Retry-After") or "").strip()
     return float(text) if text.isascii() and text.isdigit() and len(text) < 6 else None  # noqa: PLR2004  a day
+
+
+def _turned(tried: list[tuple[Clause, Case]], share: float) -> list[tuple[Clause, Case]]:
+    """Return the same with what stands at this share of them first."""
+    first = int(len(tried) * share)
+    return tried[first:] + tried[:first]

@@ -40,11 +40,11 @@ from ._facade import Facade, Over
 from ._hypothesis import quiet
 from ._search import Shrinking, outcome
 
-EXAMPLES: Final = 6
+EXAMPLES: Final = 3
 STEPS: Final = 8
 #: Keys of one sequence, and keys asked after one step: each is a request.
 KEYS: Final = 5
-ASKED: Final = 3
+ASKED: Final = 2
 #: Requests that making a sequence shorter may cost.
 SHRINKING: Final = 4000
 #: Seconds beside a deadline in which nothing is judged.

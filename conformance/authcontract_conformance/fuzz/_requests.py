@@ -42,7 +42,7 @@ from ._variants import (
 #: What is known of a generated request: nothing of its object and its body.
 UNKNOWN_WORLD: Final = Reality(object="unknown", body="unknown", key_state_conflict="unknown")
 #: Values drawn for one kind of credential, beside each change by itself; another seed draws others.
-EXAMPLES: Final = 25
+EXAMPLES: Final = 10
 
 #: A path that no framework, proxy or listener reads in another way.
 _PLAIN: Final = re.compile(rb"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")

@@ -54,17 +54,21 @@ def governed(policy: Policy) -> frozenset[str]:
 
 
 def _exchanges(world: World, operation: Operation) -> Asking[tuple[Exchange, ...]]:
-    """Call the operation with no key, with a key that may not, and, where that does no harm, with one that may."""
+    """Call the operation with no key, with a key that may not, and, where that does no harm, with one that may.
+
+    A response of the run to a key that may will do.
+    """
     item = yield from world.item(operation)
     probes: list[Probe] = [world.request(operation, None, item, label="no key")]
     for lacking in world.access.insufficient(operation, world.environment)[:1]:
         weaker: Key = yield Acquire(lacking)
         probes.append(world.request(operation, weaker, item, label="a key that may not"))
+    known = world.settings.proven.get((operation.id, world.environment, world.protocol))
     need = world.access.strongest(operation, world.environment)
-    if need is not None and _harmless(world, operation):
+    if known is None and need is not None and _harmless(world, operation):
         key: Key = yield Acquire(need)
         probes.append(world.request(operation, key, item, canary=world.canary(), label="a key that may"))
-    exchanges = []
+    exchanges = [] if known is None else [known]
     for probe in probes:
         exchange: Exchange = yield probe
         exchanges.append(exchange)

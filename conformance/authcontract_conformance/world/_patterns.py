@@ -203,7 +203,7 @@ def _all_on_one(  # noqa: PLR0913  what is tried, and how it is judged together 
     item = kept.item if kept is not None else (yield from world.item(operation, environment=environment))
     # What only reads is proved first, so that a cache has what it must not show; a change is proved on the victim
     # itself once it withstood, which shows that this very request would have worked.
-    proof = _known(world, operation, item)
+    proof = world.proven(operation, item)
     proved = proof is not None
     if proof is None and operation.method in SAFE:
         proof = yield from world.proof(operation, item)
@@ -218,7 +218,7 @@ def _all_on_one(  # noqa: PLR0913  what is tried, and how it is judged together 
         for attempt, exchange in zip(attempts, seen.exchanges, strict=True)
         if seen.done or not proof.succeeded or not quiet(exchange, item, proof)
     ]
-    if not suspects and (proved or operation.method in SAFE):
+    if not suspects and proved:
         _give_back(world, operation, environment, Victim(item=item, look=seen.after))
     judged: list[tuple[str, Judgement]] = []
     for attempt in suspects:
@@ -231,30 +231,21 @@ def _all_on_one(  # noqa: PLR0913  what is tried, and how it is judged together 
     return summed(judged, len(probes))
 
 
-def _sort(world: World, operation: Operation, environment: str | None) -> tuple[object, ...]:
-    """Return what an operation works on: its victims will do for every other operation on the same sort of object."""
-    resources = world.resources
-    listing, reader = resources.listing(operation), resources.reader(operation)
-    shown_by = reader if listing is None else listing.lister
-    place = tuple(step.collection for step in resources.steps(operation)) or operation.path
-    # A target that makes everything anew gives each case organisations of its own, whose objects no other case sees.
-    whose = world.case if world.settings.disposable else None
-    return place, None if shown_by is None else shown_by.id, environment or world.environment, whose
-
-
 def _take(world: World, operation: Operation, environment: str | None) -> Victim | None:
     """Take a victim that others tried to reach in vain, so that nobody else has it meanwhile.
 
     The last look at it stands for the first one of whoever takes it. Should it have changed by itself since, then all
     who tried are suspicious, and each is judged on an object that nobody had before.
     """
-    kept = world.settings.untouched.get(_sort(world, operation, environment))
+    if operation.method in SAFE:
+        return None  # all who look are shown the same one
+    kept = world.settings.untouched.get(world.sort(operation, environment))
     return kept.pop() if kept else None
 
 
 def _give_back(world: World, operation: Operation, environment: str | None, victim: Victim) -> None:
-    if victim.item.own:
-        world.settings.untouched.setdefault(_sort(world, operation, environment), []).append(victim)
+    if victim.item.own and operation.method not in SAFE:
+        world.settings.untouched.setdefault(world.sort(operation, environment), []).append(victim)
 
 
 def glance(world: World, operation: Operation, together: Attempt, alone: Sequence[Attempt]) -> Asking[Judgement]:
@@ -265,13 +256,14 @@ def glance(world: World, operation: Operation, together: Attempt, alone: Sequenc
     """
     kept = _take(world, operation, None)
     nobody = Item(parameters={}, environment=world.environment)
-    proof = _known(world, operation, nobody)
+    proof = world.proven(operation, nobody)
     if kept is not None:
         item = kept.item
     elif proof is not None:
         item = nobody
     else:
         item = yield from world.item(operation)
+        proof = world.proven(operation, item)
     if proof is None:
         proof = yield from world.proof(operation, item)
     exchange: Exchange = yield together(item)
@@ -338,11 +330,6 @@ def _watched(  # noqa: PLR0913  the victim, what is tried on it, and what is kno
     canary = next((c for c in canaries if c in after.content and c not in first.content), None)
     done = yield from world.took_effect(operation, item, (first, after), canary, method)
     return _Seen(tuple(exchanges), done, after.reader, after)
-
-
-def _known(world: World, operation: Operation, item: Item) -> Exchange | None:
-    """Return a canonical request of this run that was served, if there was one."""
-    return world.settings.proven.get((operation.id, item.environment, world.protocol))
 
 
 def _refused(exchange: Exchange, item: Item, expectation: Expectation) -> bool:

@@ -92,6 +92,8 @@ class Settings:
     spent: dict[tuple[str, str], Any] = field(default_factory=dict)
     #: Sort of object -> victims that nobody got at, for whoever tries next.
     untouched: dict[tuple[object, ...], list[Victim]] = field(default_factory=dict)
+    #: Sort of object -> one that is only looked at, for all who look.
+    shown: dict[tuple[object, ...], Item] = field(default_factory=dict)
     #: Operation that makes objects by the way -> whether each time another one, and whether it shows what was sent.
     makes: dict[str, tuple[bool, bool]] = field(default_factory=dict)
     #: Keys that a request carried where a target may keep it: in a body or a path.
@@ -103,9 +105,13 @@ class Settings:
 class World:
     """One case's view of the run."""
 
-    def __init__(self, settings: Settings, case: str, protocol: Literal["1.1", "2"] = "1.1") -> None:
+    def __init__(
+        self, settings: Settings, case: str, protocol: Literal["1.1", "2"] = "1.1", place: str | None = None
+    ) -> None:
         self.settings = settings
         self.case = case
+        #: Names the organisations that it works in, where the target makes any; by default its own.
+        self.place = place or case
         #: Version of HTTP that its requests are sent with.
         self.protocol: Literal["1.1", "2"] = protocol
         self.contract = settings.contract
@@ -223,8 +229,30 @@ class World:
         return key
 
     def item(self, operation: Operation, organisation: str = "A", environment: str | None = None) -> Asking[Item]:
-        """Make, or else find, the object that the operation works on, with a key that may."""
+        """Make, or else find, the object that the operation works on, with a key that may.
+
+        Where cases work together, what only looks is given one that the others look at too.
+        """
         environment = environment or self.environment
+        sort = (*self.sort(operation, environment), organisation, self.place)
+        looks = operation.method in SAFE and self.place != self.case
+        if looks and sort in self.settings.shown:
+            return self.settings.shown[sort]
+        item = yield from self._fresh(operation, organisation, environment)
+        if looks:
+            self.settings.shown.setdefault(sort, item)
+        return item
+
+    def sort(self, operation: Operation, environment: str | None = None) -> tuple[object, ...]:
+        """Return what an operation works on: its objects will do for every other operation on the same sort."""
+        listing, reader = self.resources.listing(operation), self.resources.reader(operation)
+        shown_by = reader if listing is None else listing.lister
+        place = tuple(step.collection for step in self.resources.steps(operation)) or operation.path
+        # A target that makes everything anew gives others organisations of their own, whose objects are out of reach.
+        whose = self.place if self.settings.disposable else None
+        return place, None if shown_by is None else shown_by.id, environment or self.environment, whose
+
+    def _fresh(self, operation: Operation, organisation: str, environment: str | None) -> Asking[Item]:
         parameters: dict[str, str] = {}
         canary: str | None = None
         exists, own = True, False
@@ -366,10 +394,22 @@ class World:
 
         It is enough to trust a refusal that is as expected; whoever wants to accuse sends a `control` of its own.
         """
-        known = self.settings.proven.get((operation.id, item.environment, self.protocol))
+        known = self.proven(operation, item)
         if known is not None:
             return known
         return (yield from self.control(operation, (yield from self.another(operation, item))))
+
+    def proven(self, operation: Operation, item: Item) -> Exchange | None:
+        """Return a canonical request of this run that was served, if there was one.
+
+        What only reads must have been read at this very address: a cache then has what it must not show.
+        """
+        known = self.settings.proven.get((operation.id, item.environment, self.protocol))
+        if known is None or operation.method not in SAFE:
+            return known
+        line = known.probe.target[0]
+        here = self._target(operation, item.parameters, item.environment)
+        return known if isinstance(line, bytes) and line.partition(b"?")[0] == here else None
 
     def another(self, operation: Operation, item: Item) -> Asking[Item]:
         """Return an object made like `item`, where that one must stay as it is; itself where nothing is changed."""
