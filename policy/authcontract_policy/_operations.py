@@ -45,6 +45,11 @@ class Operation:
         """Return `METHOD /path`, as people name it."""
         return f"{self.method} {self.path}"
 
+    @property
+    def resource(self) -> str:
+        """Return the path without a slash at its end, which some frameworks put there and which names nothing more."""
+        return self.path.rstrip("/") or "/"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Specification:

@@ -84,7 +84,7 @@ def _closed(world: World) -> Iterator[tuple[Operation, Need]]:
     """Return one operation on an object that can be made, with a key that may see nothing of that collection."""
     for operation in answerable(world):
         steps = world.resources.steps(operation)
-        if len(steps) != 1 or steps[0].creator is None or not operation.path.endswith("}"):
+        if len(steps) != 1 or steps[0].creator is None or not operation.resource.endswith("}"):
             continue
         near = [other for other in world.operations if _collection(other) == _collection(operation)]
         for need in world.access.insufficient(operation, world.environment):

@@ -103,7 +103,7 @@ def cases(world: World) -> Iterable[Case]:
         if methods:
             yield Case(f"{', '.join(methods)} on {operation.path}", partial(_undocumented, operation, methods))
         making = tuple(method for method in ("PUT", "PATCH") if method in methods)
-        creator = world.resources.steps(operation)[-1].creator if operation.path.endswith("}") else None
+        creator = world.resources.steps(operation)[-1].creator if operation.resource.endswith("}") else None
         if making and creator is not None and world.access.strongest(creator, world.environment) is not None:
             name = f"{', '.join(making)} on {operation.path} that is not there"
             members.append(Case(name, partial(_on_nothing, operation, making)))

@@ -254,7 +254,7 @@ class Keyring:
             levels = self._store.plans.of(operation).levels
             parameter = levels[-1].parameter if levels and role is not Role.CREATE else None
             roles[operation.id] = (role, parameter)
-            collection = levels[-1].collection if parameter else operation.path
+            collection = levels[-1].collection if parameter else operation.resource
             lister = self._store.plans.at("GET", collection)
             member = self._store.plans.members.get(collection)
             reader = self._store.plans.at("GET", f"{collection}/{{{member}}}")

@@ -73,12 +73,12 @@ class Plans:
         """Read the plans off; `listing` has the ids of the operations whose documented response has room for a list."""
         self._specification = specification
         self._listing = listing
-        self._at = {(operation.method, operation.path): operation for operation in specification.operations}
+        self._at = {(operation.method, operation.resource): operation for operation in specification.operations}
         #: Template of a collection -> name of the parameter that names its members.
         self.members: dict[str, str] = {}
         self._through: dict[str, list[Operation]] = {}
         for operation in specification.operations:
-            for level in _levels(_segments(operation.path)):
+            for level in _levels(_segments(operation.resource)):
                 self.members.setdefault(level.collection, level.parameter)
                 self._through.setdefault(level.collection, []).append(operation)
         self._plans = {operation.id: self._plan(operation) for operation in specification.operations}
@@ -109,16 +109,16 @@ class Plans:
         return path in self.members or (self.lister(path) is not None and ("POST", path) in self._at)
 
     def _plan(self, operation: Operation) -> Plan:
-        segments = _segments(operation.path)
+        segments = _segments(operation.resource)
         return Plan(
             deed=self._deed(operation, segments),
             segments=segments,
             levels=tuple(_levels(segments)),
-            collection=operation.path,
+            collection=operation.resource,
         )
 
     def _deed(self, operation: Operation, segments: tuple[str, ...]) -> Deed:
-        method, path = operation.method, operation.path
+        method, path = operation.method, operation.resource
         if _is_parameter(segments[-1]):
             return _ON_ITEM.get(method, Deed.ACT)
         if self.is_collection(path):

@@ -180,7 +180,7 @@ class Shapes:
         media_type = next((kind_ for kind_ in content if is_json(kind_)), next(iter(content), None))
         raw = {} if media_type is None else inline(self._specification, content[media_type])
         schema = translate(raw, "response")
-        segment = operation.path.rpartition("/")[2]
+        segment = operation.resource.rpartition("/")[2]
         place, many, inner = _place(schema, parameter, segment, many=operation.method == "GET")
         whole = _one(inner)
         items = whole.get("items", {}) if many else inner

@@ -97,7 +97,7 @@ class Store:
         item = self.data.document(partition, path, now)
         shape = self.shape(operation)
         if (
-            operation.path not in self.plans.members
+            operation.resource not in self.plans.members
             and shape.item.identifier in _OWN_NAMES & shape.item.properties.keys()
         ):
             item.id = self.document_id(partition, path)
@@ -123,7 +123,7 @@ class Store:
         if item is None:
             item = Item(self._free_id(collection, (), view), {}, now, now)
             self.data.add(partition, path, collection, item)
-        part = Item(next(new_identifiers(operation.path)), {**sent, field: item.id}, now, now)
+        part = Item(next(new_identifiers(operation.resource)), {**sent, field: item.id}, now, now)
         shown = self._object(operation, self.shape(operation), part)
         for name in () if view is None else view.properties:
             if view is not None and view.accepts(name, [shown]):
@@ -141,7 +141,7 @@ class Store:
     def _act(self, operation: Operation, item: Item | None, sent: Mapping[str, Any], now: float) -> Item:
         """Mark the item acted upon, and return what the answer is made of."""
         if item is None:
-            return Item(next(new_identifiers(operation.path)), dict(sent), now, now)
+            return Item(next(new_identifiers(operation.resource)), dict(sent), now, now)
         last = item.fields.get(_LAST_ACTION)
         count = last["count"] + 1 if isinstance(last, dict) and isinstance(last.get("count"), int) else 1
         item.change({_LAST_ACTION: {"operation": operation.id, "count": count}}, now)

@@ -68,7 +68,11 @@ class Links:
         asked = self._required(operation)
         for field in self._shown(operation):
             collection = self._named_by.get(field)
-            on_path = collection is None or operation.path == collection or operation.path.startswith(f"{collection}/")
+            on_path = (
+                collection is None
+                or operation.resource == collection
+                or operation.resource.startswith(f"{collection}/")
+            )
             if collection is not None and not on_path and field not in asked:
                 yield collection, field
 
@@ -78,7 +82,7 @@ class Links:
         query = [p.name for p in operation.parameters if p.where == "query"]
         fields = [*(("body", name) for name in body), *(("query", name) for name in query)]
         found = [(where, name, self._named_by[name]) for where, name in fields if name in self._named_by]
-        return tuple(each for each in found if not operation.path.startswith(f"{each[2]}/"))
+        return tuple(each for each in found if not operation.resource.startswith(f"{each[2]}/"))
 
     def texts(self, operation: Operation) -> tuple[str, ...]:
         """Return the query parameters in which any text may stand."""

@@ -35,7 +35,9 @@ class Sampler:
         """Path -> the operation that changes what stands there."""
         found: dict[str, Operation] = {}
         for method in ("POST", "PUT", "PATCH"):
-            found |= {op.path: op for op in self._specification.operations if op.method == method and op.request_body}
+            found |= {
+                op.resource: op for op in self._specification.operations if op.method == method and op.request_body
+            }
         return found
 
     def media_type(self, operation: Operation) -> str:
@@ -74,8 +76,8 @@ class Sampler:
         """Return a body that would change what the operation reads, for a method that may not be documented there."""
         if method in ("GET", "HEAD", "DELETE"):
             return b""
-        collection = operation.path.rpartition("/")[0]
-        writer = self._writers.get(operation.path) or self._writers.get(collection)
+        collection = operation.resource.rpartition("/")[0]
+        writer = self._writers.get(operation.resource) or self._writers.get(collection)
         return json.dumps({"name": canary}).encode() if writer is None else self.body(writer, canary)
 
     def parameter(self, operation: Operation, name: str) -> str:

@@ -54,7 +54,7 @@ def sort_of_list(world: World) -> tuple[Operation, tuple[Operation, ...]] | None
         found = tuple(
             operation
             for operation in on_objects(world, ("GET", "PATCH", "PUT", "DELETE"))
-            if operation.path.rpartition("/")[0] == lister.path
+            if operation.resource.rpartition("/")[0] == lister.resource
         )
         if any(operation.method == "GET" for operation in found):
             return lister, found
@@ -176,7 +176,7 @@ def _moved(world: World, lister: Operation, border: Border, claim: Claim) -> Ask
     """Change objects of the stranger's own so that they claim to belong to the owner."""
     found: list[Exchange] = []
     for operation in on_objects(world, ("PATCH", "PUT")):
-        if operation.path.rpartition("/")[0] != lister.path:
+        if operation.resource.rpartition("/")[0] != lister.resource:
             continue
         for ways in _in_body(world, operation, claim):
             item = yield from world.item(operation, border.stranger, border.abroad)

@@ -58,8 +58,8 @@ def _data(world: World) -> tuple[Operation, ...]:
     """Return the operations that need a key and do not manage keys: whose keys those are is LIFE-10's concern."""
     named = world.policy.keys.managed_by
     ids = () if named is None else (named.create, named.rotate, named.revoke)
-    paths = [operation.path for operation in world.contract.operations if operation.id in ids]
-    return tuple(op for op in protected(world) if not any(op.path == p or p.startswith(f"{op.path}/") for p in paths))
+    paths = [f"{operation.resource}/" for operation in world.contract.operations if operation.id in ids]
+    return tuple(op for op in protected(world) if not any(path.startswith(f"{op.resource}/") for path in paths))
 
 
 def on_objects(world: World, methods: Iterable[str]) -> tuple[Operation, ...]:
@@ -229,7 +229,7 @@ def make(world: World, lister: Operation, organisation: str, environment: str | 
     exchange: Exchange = yield world.request(maker[0], key, canary=canary, purpose=Purpose.FIXTURE)
     if not exchange.succeeded:
         return None
-    by_the_way = maker[0].path != lister.path
+    by_the_way = maker[0].resource != lister.resource
     body = exchange.json()
     return Made((find_field if by_the_way else find_id)(body, maker[1]), canary, fields_of(body))
 

@@ -45,7 +45,7 @@ def operation_for(world: World, what: str) -> Operation | None:
 def key_lister(world: World) -> Operation | None:
     """Return the operation that lists keys: it stands where they are created."""
     creator = operation_for(world, "create")
-    found = (op for op in world.operations if creator and op.method == "GET" and op.path == creator.path)
+    found = (op for op in world.operations if creator and op.method == "GET" and op.resource == creator.resource)
     return next(found, None)
 
 

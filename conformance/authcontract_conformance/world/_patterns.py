@@ -40,7 +40,7 @@ def reading_operation(world: World) -> Operation:
 def _worth(world: World, operation: Operation) -> tuple[bool, bool, int]:
     """Rank operations: one that shows an object that we can make is worth most; then one without parameters."""
     steps = world.resources.steps(operation)
-    planted = len(steps) == 1 and steps[0].creator is not None and operation.path.endswith("}")
+    planted = len(steps) == 1 and steps[0].creator is not None and operation.resource.endswith("}")
     return planted, not steps, -len(operation.path)
 
 

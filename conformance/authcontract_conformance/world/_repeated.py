@@ -100,8 +100,8 @@ def creators(world: World) -> tuple[tuple[Operation, Operation], ...]:
     """Return what makes an object whose reader shows it alone, with that reader; one is enough."""
     for lister in listers(world):
         maker = world.resources.maker(lister)
-        readers = [op for op in on_objects(world, ("GET",)) if op.path.rpartition("/")[0] == lister.path]
-        if maker is not None and maker[0].path == lister.path and readers:
+        readers = [op for op in on_objects(world, ("GET",)) if op.resource.rpartition("/")[0] == lister.resource]
+        if maker is not None and maker[0].resource == lister.resource and readers:
             return ((maker[0], readers[0]),)
     return ()
 

@@ -49,12 +49,12 @@ class Resources:
 
     @cached_property
     def _at(self) -> Mapping[tuple[str, str], Operation]:
-        return {(operation.method, operation.path): operation for operation in self._specification.operations}
+        return {(operation.method, operation.resource): operation for operation in self._specification.operations}
 
     def steps(self, operation: Operation) -> tuple[Step, ...]:
         """Return one step for each path parameter, outermost first."""
         found = []
-        segments = operation.path.split("/")
+        segments = operation.resource.split("/")
         for index, segment in enumerate(segments):
             if not (segment.startswith("{") and segment.endswith("}")):
                 continue
@@ -96,16 +96,16 @@ class Resources:
 
     def maker(self, lister: Operation) -> tuple[Operation, str] | None:
         """Return what makes the members of a list, with the field of its response that names one."""
-        creator = self._at.get(("POST", lister.path))
-        parameter = self.links.collections.get(lister.path, "id")
-        return self.links.producer(lister.path) if creator is None else (creator, parameter)
+        creator = self._at.get(("POST", lister.resource))
+        parameter = self.links.collections.get(lister.resource, "id")
+        return self.links.producer(lister.resource) if creator is None else (creator, parameter)
 
     def _item_paths(self, operation: Operation) -> tuple[str, ...]:
         """Return the paths that may show the effect, the nearest first."""
-        if operation.method == "POST" and self._at.get(("GET", operation.path)) is not None:
-            return (operation.path,)
-        head, _, last = operation.path.rpartition("/")
-        return (operation.path,) if last.startswith("{") else (operation.path, head)
+        if operation.method == "POST" and self._at.get(("GET", operation.resource)) is not None:
+            return (operation.resource,)
+        head, _, last = operation.resource.rpartition("/")
+        return (operation.resource,) if last.startswith("{") else (operation.resource, head)
 
 
 def _example(operation: Operation, name: str) -> str | None:

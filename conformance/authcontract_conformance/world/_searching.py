@@ -39,7 +39,7 @@ def searches(world: World) -> tuple[tuple[Operation, Operation], ...]:
     """Return what searches without being a list of what can be made, each with the list that it may search."""
     lists = listers(world)
     found = [
-        (operation, next((each for each in lists if operation.path.startswith(f"{each.path}/")), lists[0]))
+        (operation, next((each for each in lists if operation.resource.startswith(f"{each.resource}/")), lists[0]))
         for operation in protected(world)
         if lists
         and not world.resources.steps(operation)
@@ -53,7 +53,7 @@ def _searches(world: World, operation: Operation) -> bool:
     links = world.resources.links
     if operation.method == "GET":
         return world.resources.maker(operation) is None and bool(links.texts(operation))
-    last = operation.path.rpartition("/")[2].lower()
+    last = operation.resource.rpartition("/")[2].lower()
     carried = operation.method == "POST" and world.settings.sampler.carries(operation)
     return last in SEARCH and carried and links.lists(operation)
 

@@ -1,5 +1,6 @@
 """Which operation makes, shows and lists an object follows from the paths, and its name from the response."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -50,6 +51,30 @@ def test_how_an_object_is_come_by(row: str) -> None:
         for step in resources(name).steps(operation(name, identity))
     )
     assert found == STEPS[row]
+
+
+@pytest.mark.parametrize("name", ["synaptiq", "harbour", "roles"])
+def test_a_slash_at_the_end_of_a_path_changes_nothing(name: str) -> None:
+    """Some frameworks write each path with one; what is made, shown and listed is the same."""
+    specification = contract(name).specification
+    slashed = replace(
+        specification, operations=tuple(replace(op, path=f"{op.path}/") for op in specification.operations)
+    )
+    plain, other = Resources(specification), Resources(slashed)
+
+    def shape(of: Resources, operation: Operation) -> object:
+        steps, listing, maker = of.steps(operation), of.listing(operation), of.maker(operation)
+        ids = [[s.creator, _producer(s), s.reader, s.lister] for s in steps] + [[of.reader(operation)]]
+        return (
+            [[found and found.id for found in row] for row in ids],
+            [(step.parameter, step.collection) for step in (*steps, *((listing,) if listing else ()))],
+            maker and (maker[0].id, maker[1]),
+            of.links.refers(operation),
+        )
+
+    for before, after in zip(specification.operations, slashed.operations, strict=True):
+        assert shape(other, after) == shape(plain, before)
+        assert other.is_document(after) == plain.is_document(before)
 
 
 #: Contract and operation -> what shows its effect.

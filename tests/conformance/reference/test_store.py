@@ -62,9 +62,10 @@ PATHS = {
 }
 
 
-@pytest.fixture(scope="module")
-def specification() -> Specification:
-    document = {"openapi": "3.0.3", "info": {"title": "t", "version": "1"}, "paths": PATHS}
+@pytest.fixture(scope="module", params=["", "/"], ids=["plain", "each path with a slash at its end"])
+def specification(request: pytest.FixtureRequest) -> Specification:
+    paths = {f"{path}{request.param}": operations for path, operations in PATHS.items()}
+    document = {"openapi": "3.0.3", "info": {"title": "t", "version": "1"}, "paths": paths}
     found, problems = parse_specification(json.dumps(document).encode(), "t.json")
     assert problems == ()
     assert found is not None
