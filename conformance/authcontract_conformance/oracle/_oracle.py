@@ -205,6 +205,8 @@ class Oracle:
         self._rereading = tuple(c for found in alternatives.values() for c in found if reads(c) != reads(contract))
         #: The probe that was read last, with its reading.
         self._last: tuple[Probe, Reading] | None = None
+        #: What was expected of it last: many look at one exchange and know as little of it.
+        self._expected: Expectation | None = None
 
     @property
     def deciding(self) -> frozenset[str]:
@@ -266,6 +268,9 @@ class Oracle:
             body=UNKNOWN if reality.body == "unknown" else reality.body,
             key_state_conflict=UNKNOWN if reality.key_state_conflict == "unknown" else reality.key_state_conflict,
         )
+        known = self._expected
+        if known is not None and known.reading is reading and known.facts == facts and known.listener is self.listener:
+            return known
         decisions = self.contract.possible(reading, facts)
 
         def otherwise() -> Mapping[str, frozenset[Decision]]:
@@ -281,7 +286,7 @@ class Oracle:
             for names, both in self._together:
                 yield names, self._possible(both, reading, facts)
 
-        return Expectation(
+        self._expected = Expectation(
             reading=reading,
             facts=facts,
             contract=self.contract,
@@ -290,6 +295,7 @@ class Oracle:
             pairs=pairs,
             listener=self.listener,
         )
+        return self._expected
 
 
 def decides_otherwise(contract: Contract, other: Contract) -> bool:

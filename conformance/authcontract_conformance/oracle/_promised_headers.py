@@ -25,8 +25,11 @@ class Promises:
     def __init__(self, answers: Mapping[str, tuple[Contract, ...]]) -> None:
         self._answers = answers
         #: Silence -> headers of every response or of refusals on which its answers differ; then those of limits.
-        self._usual = {s: n for s, c in answers.items() if (n := _differing([_usual(each) for each in c]))}
+        said = {id(each): _usual(each) for contracts in answers.values() for each in contracts}
+        self._usual = {s: n for s, c in answers.items() if (n := _differing([said[id(each)] for each in c]))}
         self._limits = {s: n for s, c in answers.items() if (n := _differing([_of_limits(each) for each in c]))}
+        #: By contract, the headers that some response has filled in for it.
+        self._filled = {contract: _with_placeholders(each) for contract, each in said.items()}
         #: What headers are that hold no placeholder: by contract, names, cause and error.
         self._fixed: dict[tuple[object, ...], Mapping[str, str | None]] = {}
         #: The names of both for all silences, in one order.
@@ -68,14 +71,13 @@ class Promises:
         if (found := self._fixed.get(place)) is not None:
             return found
         found = _promised(contract, decision, reading, facts, names)
-        if not any(_PLACEHOLDER in text for name in names for text in _texts(contract, name)):
+        if names.isdisjoint(self._filled[id(contract)]):
             self._fixed[place] = found
         return found
 
 
-def _texts(contract: Contract, name: str) -> Iterator[str]:
-    """Yield whatever a policy says of a header, as it is written."""
-    yield from (str(value) for _, value in _usual(contract).get(name, frozenset()))
+def _with_placeholders(said: Said) -> frozenset[str]:
+    return frozenset(name for name, places in said.items() if any(_PLACEHOLDER in str(value) for _, value in places))
 
 
 def _usual(contract: Contract) -> Said:
