@@ -19,7 +19,7 @@ from slowapi.errors import RateLimitExceeded
 DEFECT = os.environ["DEFECT"]
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 ALLOWED = {"read": {"read"}, "write": {"read", "write"}, "admin": {"read", "write", "admin"}}
-REQUESTS = {"read": 20, "write": 60, "admin": 120}
+REQUESTS = {"read": 10, "write": 60, "admin": 120}
 
 
 class Client(BaseModel):

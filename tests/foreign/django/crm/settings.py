@@ -30,7 +30,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["crm.access.KeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated", "crm.access.HasScope"],
     "DEFAULT_THROTTLE_CLASSES": ["crm.access.KeyThrottle"],
-    "DEFAULT_THROTTLE_RATES": {"read": "20/5s", "write": "60/5s", "admin": "120/5s"},
+    "DEFAULT_THROTTLE_RATES": {"read": "10/5s", "write": "60/5s", "admin": "120/5s"},
     "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.PageNumberPagination",
     "PAGE_SIZE": 100,
 }
