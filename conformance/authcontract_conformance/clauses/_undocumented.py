@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
+from operator import itemgetter
 
 from authcontract_policy import Operation
 
 from authcontract_conformance.clauses._clause import Case, Steps
-from authcontract_conformance.exchange._exchange import Exchange, Key, Probe, Purpose
+from authcontract_conformance.exchange._exchange import Acquire, Exchange, Key, Probe, Purpose
 from authcontract_conformance.oracle._oracle import describe_exchange
 from authcontract_conformance.oracle._verdict import PASSED, Judgement, Word, fail, skipped
 from authcontract_conformance.world._patterns import protected, trials
@@ -71,10 +72,14 @@ def _on_nothing(operation: Operation, methods: tuple[str, ...], world: World) ->
         first: Exchange = yield world.request(operation, reader, nothing, purpose=Purpose.EFFECT, label="is it there")
         if first.succeeded or first.broken:
             return skipped("what was to be absent is there")
-    key: Key = yield from world.key(step.creator or operation)
+    assert step.creator is not None  # noqa: S101  the case is there only where one can be made
+    # Who may make one and read it: a server that checks by the path alone may ask for either.
+    key: Key = yield Acquire(
+        world.access.for_all((step.creator, operation), world.environment) or world.need(step.creator)
+    )
     sent: list[Exchange] = []
     for method in methods:
-        content = world.settings.sampler.content(operation, method, world.canary())
+        content = world.settings.sampler.body(step.creator, world.canary())
         label = f"{method} on what is not there, which is not documented"
         sent.append((yield world.request(operation, key, nothing, method=method, body=content, label=label)))
     for shown_by in (operation, step.lister):
@@ -90,14 +95,14 @@ def _on_nothing(operation: Operation, methods: tuple[str, ...], world: World) ->
     return PASSED
 
 
-#: Collections in which something that is not there is tried; of more, so many.
+#: Collections in which something that is not there is tried; of more, so many, first where PUT is free and would show.
 COLLECTIONS = 6
 
 
 def cases(world: World) -> Iterable[Case]:
     """Return a case for each path that can be read, and some for what is not there."""
     documented = {(op.method, op.path) for op in world.contract.specification.operations}
-    members: list[Case] = []
+    members: list[tuple[bool, Case]] = []
     for operation in one_for_each_path(world):
         methods = tuple(method for method in KNOWN if (method, operation.path) not in documented)
         if methods:
@@ -106,8 +111,9 @@ def cases(world: World) -> Iterable[Case]:
         creator = world.resources.steps(operation)[-1].creator if operation.resource.endswith("}") else None
         if making and creator is not None and world.access.strongest(creator, world.environment) is not None:
             name = f"{', '.join(making)} on {operation.path} that is not there"
-            members.append(Case(name, partial(_on_nothing, operation, making)))
-    yield from members[:: -(-len(members) // COLLECTIONS) or 1]
+            likely = "PUT" in making and world.settings.sampler.carries(creator)
+            members.append((not likely, Case(name, partial(_on_nothing, operation, making))))
+    yield from (case for _, case in sorted(members, key=itemgetter(0))[:COLLECTIONS])
 
 
 def one_for_each_path(world: World) -> Iterator[Operation]:

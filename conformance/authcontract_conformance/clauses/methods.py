@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
 from authcontract_policy import Operation
 
-from authcontract_conformance.clauses._clause import Case, Clause, Steps
+from authcontract_conformance.clauses._clause import Capability, Case, Clause, Steps
 from authcontract_conformance.clauses._undocumented import KNOWN, cases, one_for_each_path
 from authcontract_conformance.exchange._exchange import Acquire, Delivery, Exchange, Key, Need, Probe
 from authcontract_conformance.oracle._oracle import broken, describe_exchange
@@ -62,8 +62,8 @@ def _head(operation: Operation, who: str, need: Need | None, world: World) -> St
 
 
 def _head_changes_nothing(operation: Operation, world: World) -> Steps:
-    """HEAD with the body of a change, with a key that may make it."""
-    key = yield from world.key(operation)
+    """HEAD with the body of a change, with a key that may make it, and read what stands there."""
+    key: Key = yield Acquire(and_read(world, operation))
 
     def send(item: Item) -> Probe:
         world.spare(item)
@@ -95,10 +95,31 @@ def not_done(world: World, reason: str, exchange: Exchange, shown_by: str | None
     return fail(world.expect(exchange.probe).evidence(exchange, got=got), reason)
 
 
+def and_read(world: World, operation: Operation) -> Need:
+    """Return a key that may call an operation and GET on its path, where there is such a key."""
+    reading = [op for op in world.operations if op.method == "GET" and op.path == operation.path]
+    return world.access.for_all((operation, *reading), world.environment) or world.need(operation)
+
+
+def _showing(world: World) -> list[Operation]:
+    """Return the operations, first those of which it is seen best what they did.
+
+    That is a list with what was made, known by its canary, or an object that was made for the case.
+    """
+
+    def hidden(operation: Operation) -> bool:
+        if operation.method != "POST":
+            return not all(step.maker for step in world.resources.steps(operation))
+        reader = world.resources.reader(operation)
+        return reader is None or reader.path != operation.path or not world.settings.sampler.carries(operation)
+
+    return sorted(protected(world), key=hidden)
+
+
 def changing(world: World) -> dict[str, Operation]:
     """Return for each method an operation that changes something which can be looked at, and that some key may call."""
     found: dict[str, Operation] = {}
-    for operation in protected(world):
+    for operation in _showing(world):
         reader = world.resources.reader(operation)
         if operation.method in KNOWN[1:] and reader and world.access.strongest(operation, world.environment):
             found.setdefault(operation.method, operation)
@@ -112,13 +133,22 @@ def first_and_last(world: World) -> tuple[Operation, ...]:
 
 
 def closed(world: World) -> dict[str, tuple[Operation, Need]]:
-    """Return for each method an operation that changes something, and a key that may not call it."""
+    """Return for each method an operation that changes something, and a key that may not call it, but much beside it.
+
+    Such a key gets past the check of another method, where that of its own is asked for on the side.
+    """
     found: dict[str, tuple[Operation, Need]] = {}
-    for operation in protected(world):
-        needs = world.access.insufficient(operation, world.environment)
+    everything = Capability.KEY_MANAGEMENT in world.settings.capabilities
+    for operation in _showing(world):
+        needs = world.access.insufficient(operation, world.environment, wide=everything)
         if operation.method in KNOWN[1:] and needs and world.resources.reader(operation):
-            found.setdefault(operation.method, (operation, needs[-1]))
+            found.setdefault(operation.method, (operation, _widest(world, operation, needs)))
     return found
+
+
+def _widest(world: World, operation: Operation, needs: Sequence[Need]) -> Need:
+    near = [op for op in world.operations if op.path in (operation.path, operation.path.rpartition("/")[0])]
+    return max(reversed(needs), key=lambda need: sum(world.access.permits(op, need) for op in near))
 
 
 # --- METH-3: methods that are none ----------------------------------------------------------------------------------

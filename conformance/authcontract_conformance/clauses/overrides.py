@@ -12,7 +12,7 @@ from authcontract_policy import Operation
 
 from authcontract_conformance.clauses._clause import Case, Clause, Steps
 from authcontract_conformance.clauses._ways import FORM
-from authcontract_conformance.clauses.methods import changing, closed, first_and_last, not_done
+from authcontract_conformance.clauses.methods import and_read, changing, closed, first_and_last, not_done
 from authcontract_conformance.exchange._exchange import Acquire, Key, Need, Probe
 from authcontract_conformance.oracle._verdict import Basis, Level, Word
 from authcontract_conformance.world._patterns import Attempt, bypasses, protected, reading_operation, trials
@@ -179,7 +179,7 @@ VERBS = ("action", "do", "cmd", "op", "method")
 
 def _by_get(operation: Operation, world: World) -> Steps:
     """With a key that may make the change, GET must still not make it."""
-    key: Key = yield from world.key(operation)
+    key: Key = yield Acquire(and_read(world, operation))
     words = {"DELETE": "delete", "POST": "create"}.get(operation.method, "update")
 
     def send(query: str, suffix: str, item: Item) -> Probe:

@@ -25,7 +25,7 @@ def _writers_delete(seams: Seams) -> Seams:
 
 
 def _hardest(server: Server) -> Operation | None:
-    """Return the reading operation that the fewest scopes suffice for."""
+    """Return the reading operation that the fewest scopes suffice for, of those that need any."""
     resolution = server.contract.resolution
 
     def openness(operation: Operation) -> int:
@@ -33,7 +33,7 @@ def _hardest(server: Server) -> Operation | None:
         wanted = frozenset().union(*(grant.alternatives or ())) if grant is not None else frozenset()
         return sum(1 for scope in resolution.scopes if wanted & resolution.closure[scope])
 
-    reading = [operation for operation in closed(server) if operation.method == "GET"]
+    reading = [operation for operation in closed(server) if operation.method == "GET" and openness(operation)]
     return min(reading, key=openness, default=None)
 
 

@@ -8,7 +8,7 @@ that would suffice, must be refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -88,6 +88,18 @@ class Access:
     def strongest(self, operation: Operation, environment: str | None = None) -> Need | None:
         """Return one key that may call it, or None if the contract lets nobody."""
         return next(iter(self.sufficient(operation, environment)), None)
+
+    def for_all(self, operations: Sequence[Operation], environment: str | None = None) -> Need | None:
+        """Return one key that may call all of these operations, or None if the contract has no such key."""
+        each = [self.sufficient(operation, environment) for operation in operations]
+        of_several = [[n for n in needs if self._policy.keys.kinds[n.kind].holds == "several scopes"] for needs in each]
+        together = frozenset(chain.from_iterable(need.scopes for needs in of_several for need in needs[:1]))
+        united = (replace(need, scopes=together) for need in chain.from_iterable(of_several))
+        fitting = (need for need in (*chain.from_iterable(each), *united) if self._all_permit(operations, need))
+        return next(fitting, None)
+
+    def _all_permit(self, operations: Sequence[Operation], need: Need) -> bool:
+        return all(self.permits(operation, need, self._object_kind) for operation in operations)
 
     def _kinds(self) -> Iterator[tuple[str, str]]:
         for kind in self._policy.keys.kinds.values():

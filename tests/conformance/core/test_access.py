@@ -130,3 +130,20 @@ def test_of_very_many_scopes_only_those_with_like_names_are_tried() -> None:
     access, merge = of("github", "pulls/merge")
     kinds = len(contract("github").policy.keys.kinds)
     assert len(access.insufficient(merge, wide=True)) <= len(access.insufficient(merge)) + 2 * kinds
+
+
+#: Contract -> operations, and the scopes of a key for all of them.
+FOR_ALL: dict[str, tuple[tuple[str, ...], str]] = {
+    "harbour": (("listShipments", "buyLabel"), "billing:manage + labels:buy + shipments:read"),
+    "roles": (("listProjects", "deleteProject"), "owner"),
+}
+
+
+@pytest.mark.parametrize("name", FOR_ALL)
+def test_one_key_may_call_several_operations(name: str) -> None:
+    """Where keys hold several scopes it holds what each takes, else the scope that includes the others."""
+    names, scopes = FOR_ALL[name]
+    operations = [of(name, each)[1] for each in names]
+    found = Access(contract(name)).for_all(operations)
+    assert found is not None
+    assert " + ".join(sorted(found.scopes)) == scopes
