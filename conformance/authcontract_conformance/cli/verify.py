@@ -90,7 +90,7 @@ def command(
     Without URL the embedded reference server is judged, over real TLS. With --suggest-silences the report goes to
     standard error, so that the YAML can be kept.
     """
-    from authcontract_conformance.driver._driver import Budget
+    from authcontract_conformance.driver._turns import Budget
     from authcontract_conformance.run._run import Options
 
     if suggest_silences and format_ == "json":

@@ -14,6 +14,8 @@ class Clock(Protocol):
     frozen: bool
     #: True: `advance` costs no waiting.
     movable: bool
+    #: How often somebody else was seen to move it, since nobody but the run should.
+    moved: int
 
     def now(self) -> float:
         """Return epoch seconds."""
@@ -21,12 +23,16 @@ class Clock(Protocol):
     async def advance(self, seconds: float) -> None:
         """Let this much of the target's time pass."""
 
+    async def look(self) -> None:
+        """Notice whether somebody else has moved it."""
+
 
 class WallClock:
     """The target's clock is taken to run like ours; letting time pass means waiting."""
 
     frozen = False
     movable = False
+    moved = 0
 
     def now(self) -> float:
         """Return epoch seconds of this machine."""
@@ -35,3 +41,6 @@ class WallClock:
     async def advance(self, seconds: float) -> None:
         """Wait."""
         await asyncio.sleep(seconds)
+
+    async def look(self) -> None:
+        """See nothing: it moves all the time."""

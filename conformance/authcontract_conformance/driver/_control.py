@@ -13,6 +13,8 @@ from authcontract_conformance.exchange._exchange import Need
 from ._keys import Issued
 from ._wire import Origin, Pool
 
+#: Seconds by which adding up in another order may differ.
+ROUNDING = 0.001
 #: The control port answers at once; longer means that the server is gone.
 TIMEOUT = 10.0
 
@@ -32,6 +34,10 @@ class Control:
         self._pool = Pool(origin, size=8, timeout=TIMEOUT)
         self._token = token
         self._now = 0.0
+        #: When the clock would stand where it stands, had only the run moved it; and moves that are on their way.
+        self._expected = 0.0
+        self._moving = 0
+        self.moved = 0
 
     def __repr__(self) -> str:
         return f"Control({self._pool.origin.authority})"
@@ -61,11 +67,26 @@ class Control:
 
     async def freeze(self) -> None:
         """Stop the server's clock, so that only `advance` moves it."""
-        self._now = float((await self.call("POST", "/clock/freeze"))["now"])
+        self._now = self._expected = float((await self.call("POST", "/clock/freeze"))["now"])
 
     async def advance(self, seconds: float) -> None:
         """Move the server's clock forward."""
-        self._now = float((await self.call("POST", "/clock/advance", {"seconds": seconds}))["now"])
+        self._expected += seconds
+        self._moving += 1
+        try:
+            self._stands_at(await self.call("POST", "/clock/advance", {"seconds": seconds}))
+        finally:
+            self._moving -= 1
+
+    async def look(self) -> None:
+        """Read the clock, and notice whether somebody else has moved it."""
+        self._stands_at(await self.call("GET", "/clock"))
+        if self._moving == 0 and abs(self._now - self._expected) > ROUNDING:
+            self.moved += 1
+            self._expected = self._now
+
+    def _stands_at(self, answer: Any) -> None:
+        self._now = max(self._now, float(answer["now"]))  # the answers to two moves may come in any order
 
     # --- keys ---
 

@@ -6,18 +6,17 @@ It performs what cases yield, and is the only place where a probe meets a socket
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from authcontract_engine import KeyRecord
 from authcontract_policy import Operation
 
-from authcontract_conformance._events import CaseJudged, Event, Trouble, Waiting
+from authcontract_conformance._events import CaseJudged, Event, Trouble
 from authcontract_conformance.clauses._clause import Case, Clause, Property
 from authcontract_conformance.driver._finding import Findings, exchange_event
 from authcontract_conformance.exchange._exchange import (
@@ -25,7 +24,6 @@ from authcontract_conformance.exchange._exchange import (
     Action,
     Advance,
     Burst,
-    Credential,
     Delivery,
     Exchange,
     Handshake,
@@ -33,30 +31,30 @@ from authcontract_conformance.exchange._exchange import (
     Learn,
     Need,
     Probe,
-    Purpose,
     Revoke,
     Rotate,
     Wait,
 )
 from authcontract_conformance.fuzz._facade import Facade, Over
-from authcontract_conformance.oracle._verdict import Judgement, Word, inconclusive, skipped
+from authcontract_conformance.oracle._oracle import broken, describe_exchange
+from authcontract_conformance.oracle._verdict import Judgement, Word, inconclusive
 from authcontract_conformance.world._management import create, operation_for, revoke, secrets
+from authcontract_conformance.world._quota import forget
 from authcontract_conformance.world._world import Ended, Settings, World
 
 from ._clock import Clock
+from ._control import ControlError
 from ._http2_pool import Http2Pool
 from ._keys import Issued, Keyring
-from ._pacing import USUAL_RETRY_AFTER, Pacer
-from ._wire import Answer, Gate, Pool
+from ._lines import Lines
+from ._presence import Presence
+from ._tries import Tries
+from ._turns import Budget, Turns
+from ._wire import Gate, Pool
 
 T = TypeVar("T")
-#: A request is sent again after a 5xx or a lost connection (R6), and after a 429 (R5), at most so often.
-RETRIES = 2
+#: A request is sent again after a 429 (R5) at most so often.
 THROTTLED_RETRIES = 3
-#: So many requests in a row without any answer: the target is gone.
-LOST_AFTER = 6
-#: Seconds of waiting from which on a person is told.
-TOLD = 2.0
 WORKERS = 12
 #: Statuses by number, where a name says less than the number.
 TOO_MANY_REQUESTS = 429
@@ -66,14 +64,6 @@ class Stopped(Exception):  # noqa: N818  not an error of the run: it ends early,
     """The run ends before its end: the target is lost, or a budget is used up."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """How much a run may cost the target."""
-
-    requests: int | None = None
-    seconds: float | None = None
-
-
 @dataclass(slots=True)
 class Context:
     """Whose request it is."""
@@ -81,7 +71,10 @@ class Context:
     clause: str
     subject: str
     world: World
-    seen: list[Exchange] = field(default_factory=list)
+    #: How often somebody else had moved the target's clock when it began.
+    moved: int = 0
+    #: What became of the first of its requests that proves nothing.
+    lost: str = ""
 
 
 class Driver:
@@ -107,24 +100,18 @@ class Driver:
         #: True once the target answers nothing any more.
         self.lost = False
         self.trouble = 0
-        self._pools = pools
-        #: By environment, where the target speaks HTTP/2.
-        self._http2 = http2 or {}
+        self._lines = Lines(pools, http2 or {}, settings.vault)
         self._keyring = keyring
         self._clock = clock
         #: Clauses that look at every exchange, once the run judges.
         self._passive: tuple[Clause, ...] = ()
         self._emit = emit
         self._findings = findings
-        self._budget = budget
         #: Clauses that only make traffic: their cases run and are not judged.
         self._silent_clauses = silent
-        self._pacer = Pacer(settings.contract, clock)
+        self._turns = Turns(settings, clock, budget, emit)
         self._began = time.monotonic()
-        self._silent = 0
-        windows = [limit.window or 0 for limit in settings.contract.policy.rate_limits.values()]
-        #: No limit of the contract makes anybody wait for longer; a target that asks for more is not obeyed.
-        self._longest = 2.0 * max([USUAL_RETRY_AFTER, *windows])
+        self._presence = Presence()
         #: Keys that the API has shown since the run began and that live still, whoever asked for them: id -> whose.
         self._living: dict[str, Need] = {}
         #: Keys that the API was seen not to make; nobody asks for them again.
@@ -174,20 +161,20 @@ class Driver:
         """Drive one case to its judgement; whatever goes wrong becomes one."""
         name = f"{clause.id}/{case.subject}"
         world = World(self.settings, name, case.protocol, clause.place)
-        context = Context(clause=clause.id, subject=case.subject, world=world)
+        context = Context(clause=clause.id, subject=case.subject, world=world, moved=self._clock.moved)
         try:
-            judgement = await self.follow(case.steps(world), context)
+            judgement = await self._sound(await self.follow(case.steps(world), context), context.moved)
         except Exception as error:  # noqa: BLE001  a clause that raises is our defect: said, and the run goes on
             judgement = self._ending(name, error)
-        for pools in (self._pools, self._http2):
-            for pool in pools.values():
-                pool.forget(f"{name}/")
+        self._lines.forget(f"{name}/")
+        if judgement.word is Word.INCONCLUSIVE and context.lost not in judgement.reason:
+            judgement = inconclusive(f"{judgement.reason}; {context.lost}")
         self.judge(clause, case.subject, judgement)
         return judgement
 
     async def run_property(self, clause: Clause, prop: Property) -> Judgement:
         """Let a property generate in a worker thread, its requests sent from here, until it is judged."""
-        name = f"{clause.id}/{prop.subject}"
+        name, moved = f"{clause.id}/{prop.subject}", self._clock.moved
         world = World(self.settings, name)
 
         async def perform(where: World, action: Action) -> Any:
@@ -205,7 +192,7 @@ class Driver:
                 return over.judgement
 
         try:
-            judgement = await asyncio.to_thread(search)
+            judgement = await self._sound(await asyncio.to_thread(search), moved)
         except asyncio.CancelledError:
             facade.stop()
             raise
@@ -214,13 +201,26 @@ class Driver:
         self.judge(clause, prop.subject, judgement)
         return judgement
 
+    async def _sound(self, judgement: Judgement, moved: int) -> Judgement:
+        """Return a judgement, or, where it accuses, what else explains what came: a lost request, or a moved clock."""
+        if judgement.word in (Word.FAIL, Word.WARN):
+            if judgement.evidence is not None and (repeated := judgement.evidence.repeated) is not None:
+                return inconclusive(describe_exchange(repeated))
+            await self._clock.look()
+            if self._clock.moved > moved:
+                # What was counted meanwhile proves nothing to other clauses either.
+                forget(self.settings.spent)
+                return inconclusive("somebody else has moved the target's clock meanwhile")
+        return judgement
+
     def _ending(self, name: str, error: Exception) -> Judgement:
         """Return what a case comes to that ends by this error."""
         match error:
             case Ended(judgement=judgement):
                 return judgement
-            case Stopped():
+            case Stopped() | ControlError():
                 self.stopped = self.stopped or str(error)
+                self.lost = self.lost or isinstance(error, ControlError)
                 return inconclusive(str(error))
         return self.defect(name, error)
 
@@ -280,11 +280,11 @@ class Driver:
                 return await self.send(action, context)
             case Burst(probes=probes, together=together):
                 gate = Gate(len(probes)) if together else None
-                return tuple(await asyncio.gather(*(self.send(probe, context, gate) for probe in probes)))
+                return tuple(await asyncio.gather(*(self._held(probe, context, gate) for probe in probes)))
             case Handshake(version=version):
-                return await self._handshake(version, context)
+                return await self._lines.agree_to(version, context.world.environment)
             case Advance() | Wait():
-                return await self._pass_time(action)
+                return await self._turns.let_pass(action)
             case Acquire(need=need, case=case):
                 return await self._acquire(need, context, case or context.world.place)
             case Rotate(key=key):
@@ -337,7 +337,7 @@ class Driver:
         """Revoke the keys that the API made for the run and that live still; what cannot be revoked is said."""
         if self._keyring.endless or self.lost or not self._living:
             return
-        self._budget, self.stopped = Budget(), None  # what the run leaves behind is not the budget's to decide
+        self._turns.budget, self.stopped = Budget(), None  # what the run leaves behind is not the budget's to decide
         world = World(self.settings, "tidying")
         context = Context(clause="tidying", subject="", world=world)
         for identity, need in list(self._living.items()):
@@ -355,83 +355,49 @@ class Driver:
         self._keyring.keep(Issued(key.record, str(value).encode()))
         return key
 
+    async def _held(self, probe: Probe, context: Context, gate: Gate | None) -> Exchange:
+        """Send one of a burst; the others wait at the gate for it as long as it is under way, and no longer."""
+        try:
+            return await self.send(probe, context, gate)
+        finally:
+            if gate is not None:
+                gate.without_one()
+
     async def send(self, probe: Probe, context: Context, gate: Gate | None = None) -> Exchange:
         """Send a probe, after waiting for room where it is paced, again where R5 and R6 say so; log what came."""
-        throttled = failed = 0
+        throttled, tries = 0, Tries(self._presence)
         while True:
+            await asyncio.sleep(tries.pause)
             if probe.paced:
-                await self._wait_for_room(probe)
+                await self._turns.wait_for_room(probe)
             exchange = await self._once(probe, context, gate)
-            if not probe.paced:
-                return exchange
+            unsent = exchange.delivery is Delivery.REFUSED and gate is None
+            if not (probe.paced or unsent):
+                break
             if exchange.status == TOO_MANY_REQUESTS:
                 throttled += 1
                 if throttled > THROTTLED_RETRIES:
                     raise Ended(inconclusive("throttled: the target keeps answering 429"))
-                await self._pause(self._asked_to_wait(exchange), "the target says when to come back")
-            elif exchange.broken and not exchange.malformed and failed < RETRIES:
-                failed += 1
-            else:
-                return exchange
-
-    async def _pass_time(self, action: Advance | Wait) -> None:
-        if isinstance(action, Advance) and not self._clock.movable:
-            raise Ended(skipped("needs a clock that can be moved"))
-        await self._pause(action.seconds, "what is tried next is about what comes later")
-
-    async def _handshake(self, version: Literal["TLSv1", "TLSv1.1"], context: Context) -> bool:
-        environment = context.world.environment
-        pool = self._pools.get(("tls", environment)) or self._pools[("tls", None)]
-        agreed = await pool.agrees_to(version)
-        if isinstance(agreed, str):
-            raise Ended(skipped(agreed))
-        return agreed
-
-    async def _wait_for_room(self, probe: Probe) -> None:
-        oracle = self.settings.oracle
-        reading = oracle.read(probe)
-        record, carried = oracle.key(reading), self._carried(probe)
-        while (delay := self._pacer.delay(reading, record, carried)) > 0:
-            await self._pause(delay, "the contract's limits leave this key no more for now")
-
-    def _asked_to_wait(self, exchange: Exchange) -> float:
-        """Return for how long the target wants to be left alone by whoever shares the allowance."""
-        oracle, probe = self.settings.oracle, exchange.probe
-        reading = oracle.read(probe)
-        return self._pacer.refused(reading, oracle.key(reading), self._carried(probe), _retry_after(exchange))
-
-    def _carried(self, probe: Probe) -> tuple[KeyRecord, ...]:
-        """Return every key that stands in a request, in whatever form."""
-        parts = chain(probe.target, *(name + value for name, value in probe.headers), probe.body)
-        names = dict.fromkeys(part.key for part in parts if isinstance(part, Credential))
-        records = (self.settings.vault.record(name) for name in names)
-        return tuple(record for record in records if record is not None)
-
-    async def _pause(self, seconds: float, why: str) -> None:
-        """Let time pass before a request is sent; where that means waiting, it is said, and the budget is kept."""
-        if self._clock.movable:
-            return await self._clock.advance(seconds)
-        if seconds > self._longest:
-            raise Ended(inconclusive(f"throttled: the target asks for a pause of {seconds:g} seconds"))
-        left = math.inf if self._budget.seconds is None else self._budget.seconds - (time.monotonic() - self._began)
-        if seconds > left:
-            raise Ended(inconclusive(f"the budget of time does not allow for a pause of {seconds:.0f} seconds"))
-        if seconds >= TOLD:
-            self._emit(Waiting(seconds=round(seconds, 1), reason=why))
-        return await self._clock.advance(seconds)
+                await self._turns.wait_as_asked(exchange)
+            elif not tries.worth_another(exchange):
+                break
+        exchange = tries.last(exchange)
+        if exchange.broken:
+            context.lost = context.lost or broken(exchange)
+        return exchange
 
     async def _once(self, probe: Probe, context: Context, gate: Gate | None = None) -> Exchange:
         self._check_budget()
         name = f"{context.world.case}/{probe.connection}" if probe.connection else None
-        authority, deliver = (self._in_http_2 if probe.protocol == "2" else self._in_http_1)(probe, name, gate)
+        line = self._lines.to(probe)
         self.requests += 1
         number = self.requests
         sent_at = time.monotonic() - self._began
-        answer = await deliver
+        answer = await line.send(probe, name, gate)
         exchange = Exchange(
             number=number,
             probe=probe,
-            authority=authority,
+            authority=line.authority,
             delivery=answer.delivery,
             status=answer.status,
             headers=answer.headers,
@@ -440,6 +406,7 @@ class Driver:
             received_at=time.monotonic() - self._began,
             problem=self.settings.vault.hide_text(answer.problem),
             reset=answer.reset,
+            before=answer.before,
         )
         if exchange.succeeded and exchange.probe.operation in self._key_makers:
             self._hide_new_keys(exchange, context.world)
@@ -447,30 +414,9 @@ class Driver:
             path = b"".join(part for part in probe.target if isinstance(part, bytes)).partition(b"?")[0]
             self._living.pop(path.rpartition(b"/")[2].decode("latin-1"), None)
         self._emit(exchange_event(exchange, context.clause, context.subject, self.settings.vault))
-        self._look_on(exchange, context)
+        await self._look_on(exchange, context)
         self._watch(exchange)
         return exchange
-
-    def _in_http_1(self, probe: Probe, name: str | None, gate: Gate | None) -> tuple[str, Awaitable[Answer]]:
-        """Return to whom a probe goes, and its sending."""
-        pool = self._pools.get((probe.channel, probe.environment)) or self._pools.get((probe.channel, None))
-        if pool is None:
-            raise Ended(skipped(f"the target has no address for {probe.channel} {probe.environment or ''}".rstrip()))
-        authority = pool.origin.authority
-        message = self.settings.vault.message(probe, authority)
-        return authority, pool.send(message, head=probe.method == b"HEAD", name=name, resend=probe.paced, gate=gate)
-
-    def _in_http_2(self, probe: Probe, name: str | None, gate: Gate | None) -> tuple[str, Awaitable[Answer]]:
-        """Return to whom a probe goes, and its sending in HTTP/2."""
-        pool = self._http2.get(probe.environment) or self._http2.get(None)
-        if pool is None:
-            raise Ended(skipped("the target offers no HTTP/2"))
-        authority = pool.origin.authority
-        fields = self.settings.vault.fields(probe, authority)
-        if fields is None:
-            raise Ended(skipped("HTTP/2 cannot express it"))
-        body = self.settings.vault.render(probe.body, authority)
-        return authority, pool.send(fields, body, name=name, alone=probe.exact, resend=probe.paced, gate=gate)
 
     def _hide_new_keys(self, exchange: Exchange, world: World) -> None:
         """Keep secret what a response shows for the first and only time, before anything is written of it."""
@@ -480,11 +426,12 @@ class Driver:
                 self._living[str(holder["id"])] = self._keyring.need_of(exchange.probe.keys[0])
             self._keyring.keep_unclaimed(name, str(holder[str(path[-1])]).encode())
 
-    def _look_on(self, exchange: Exchange, context: Context) -> None:
+    async def _look_on(self, exchange: Exchange, context: Context) -> None:
         """Show the exchange to the passive clauses."""
         for clause in self._passive:
             try:
                 judgement = clause.passive(context.world, exchange) if clause.passive else None
+                judgement = judgement and await self._sound(judgement, context.moved)
             except Exception as error:  # noqa: BLE001  its defect must not end the case that it looked at
                 self._passive = tuple(other for other in self._passive if other is not clause)
                 judgement = self._ending(f"{clause.id}/exchange {exchange.number}", error)
@@ -497,28 +444,18 @@ class Driver:
                 self.judge(clause, exchange.probe.operation or context.subject, judgement)
 
     def _watch(self, exchange: Exchange) -> None:
-        """Notice that the target is gone: nothing answered several times in a row, on its main address."""
-        odd = exchange.probe.purpose is Purpose.PROBE and exchange.delivery is Delivery.CLOSED
-        if exchange.probe.channel != "tls" or odd:
-            return  # hanging up is one way to refuse what a clause tries
-        gone = exchange.delivery in (Delivery.REFUSED, Delivery.TIMEOUT, Delivery.CLOSED)
-        self._silent = self._silent + 1 if gone else 0
-        if self._silent >= LOST_AFTER:
+        """Notice that the target is gone."""
+        self._presence.note(exchange)
+        if self._presence.gone:
             self.lost = True
-            raise Stopped(f"the target is gone: {exchange.problem}")
+            why = exchange.problem or f"it answers {exchange.status} and nothing else"
+            raise Stopped(f"the target is gone: {why}")
 
     def _check_budget(self) -> None:
         if self.stopped:
             raise Stopped(self.stopped)
-        if self._budget.requests is not None and self.requests >= self._budget.requests:
-            raise Stopped(f"the budget of {self._budget.requests} requests is used up")
-        if self._budget.seconds is not None and time.monotonic() - self._began > self._budget.seconds:
-            raise Stopped(f"the budget of {self._budget.seconds:g} seconds is used up")
-
-
-def _retry_after(exchange: Exchange) -> float | None:
-    text = (exchange.header("Retry-After") or "").strip()
-    return float(text) if text.isascii() and text.isdigit() and len(text) < 6 else None  # noqa: PLR2004  a day
+        if reason := self._turns.used_up(self.requests):
+            raise Stopped(reason)
 
 
 def _turned(tried: list[tuple[Clause, Case]], share: float) -> list[tuple[Clause, Case]]:

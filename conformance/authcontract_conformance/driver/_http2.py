@@ -20,7 +20,7 @@ import h2.settings
 
 from authcontract_conformance.exchange._exchange import Delivery
 
-from ._wire import MAX_BODY, MAX_HEAD, MAX_INFORMATIONAL, Answer, Gate, Origin, words
+from ._wire import ARRIVING, HELD, MAX_BODY, MAX_HEAD, MAX_INFORMATIONAL, Answer, Gate, Origin, words
 
 Fields: TypeAlias = tuple[tuple[bytes, bytes], ...]
 
@@ -153,8 +153,9 @@ class Http2Connection(asyncio.Protocol):
     async def exchange(self, fields: Fields, body: bytes, *, within: float, gate: Gate | None = None) -> Answer:
         """Send a request and wait for its response, its last frame once the gate opens; never raises for the target."""
         stream = None
+        held = 0.0 if gate is None else HELD + ARRIVING
         try:
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(held + within):
                 await self._until(lambda: self.stale or (self._ready and not self.full))
                 stream = self._open(fields, last=gate is None and not body)
                 if gate is not None:

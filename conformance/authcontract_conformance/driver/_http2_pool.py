@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from authcontract_conformance.exchange._exchange import Delivery
 
@@ -53,6 +54,7 @@ class Http2Pool:
     async def _send(  # noqa: PLR0913  as above
         self, fields: Fields, body: bytes, name: str | None, *, alone: bool, resend: bool, gate: Gate | None
     ) -> Answer:
+        before = ""
         for attempt in (1, 2):
             try:
                 connection, fresh = await self._take(name, alone=alone)
@@ -67,7 +69,8 @@ class Http2Pool:
                     connection.close()
             stale = answer.delivery is Delivery.CLOSED and not answer.started and not fresh
             if not (resend and attempt == 1 and (answer.reset == UNTOUCHED or stale)):
-                return answer
+                return replace(answer, before=before)
+            before = "" if answer.reset == UNTOUCHED else answer.problem
         raise AssertionError  # the second attempt always returns
 
     async def _take(self, name: str | None, *, alone: bool) -> tuple[Http2Connection, bool]:

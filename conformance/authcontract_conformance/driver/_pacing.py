@@ -14,6 +14,7 @@ from collections.abc import Iterable
 
 from authcontract_engine import Charge, Contract, KeyRecord, MemoryLimiter, Reading
 
+from authcontract_conformance.exchange._exchange import Exchange
 from authcontract_conformance.oracle._bounds import longest_retry_after, pause_between
 
 from ._clock import Clock
@@ -77,3 +78,9 @@ class Pacer:
 def _requests(charge: Charge) -> int:
     """Return how many such requests there are in a window, and one at least."""
     return max(charge.amount // max(charge.cost, 1), 1)
+
+
+def retry_after(exchange: Exchange) -> float | None:
+    """Return the seconds after which the target wants to be asked again, if it says so."""
+    text = (exchange.header("Retry-After") or "").strip()
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 6 else None  # noqa: PLR2004  a day

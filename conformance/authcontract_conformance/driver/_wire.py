@@ -7,11 +7,13 @@ request is written as it is; what comes back is a stranger's and goes through a 
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import ssl
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import h11
 
@@ -65,6 +67,8 @@ class Answer:
     started: bool = False
     #: Name of the error code with which the target ended an HTTP/2 stream.
     reset: str = ""
+    #: What became of the same request on a kept connection, if it was sent there before.
+    before: str = ""
 
 
 class Gate:
@@ -74,15 +78,29 @@ class Gate:
         self._missing = requests
         self._open = asyncio.Event()
 
-    async def passed(self) -> None:
-        """Wait for the others, but not for one that never comes."""
+    def without_one(self) -> None:
+        """Wait for one fewer: it has come, or it never will."""
         self._missing -= 1
         if self._missing == 0:
             # One timer for all, so that all go on in the same turn of the loop, however busy the machine is.
             asyncio.get_running_loop().call_later(ARRIVING, self._open.set)
+
+    async def passed(self) -> None:
+        """Wait for the others, but not for one that never comes."""
+        self.without_one()
         with suppress(TimeoutError):
             async with asyncio.timeout(HELD):
                 await self._open.wait()
+
+
+class _Reader(asyncio.StreamReader):
+    """A reader that counts what came, so that a byte for which nobody asked is noticed."""
+
+    came = 0
+
+    def feed_data(self, data: Any) -> None:
+        self.came += len(data)
+        super().feed_data(data)
 
 
 class Connection:
@@ -92,15 +110,16 @@ class Connection:
     that was forgotten, and a request is small enough to be handed over at once.
     """
 
-    def __init__(self, reader: asyncio.StreamReader, transport: asyncio.Transport) -> None:
+    def __init__(self, reader: _Reader, transport: asyncio.Transport) -> None:
         self._reader = reader
         self._transport = transport
+        self._taken = 0
 
     @classmethod
     async def open(cls, origin: Origin, within: float) -> Connection:
         """Connect; raises `OSError` (also for TLS) or `TimeoutError`."""
         loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader(limit=MAX_HEAD * 2, loop=loop)
+        reader = _Reader(limit=MAX_HEAD * 2, loop=loop)
         async with asyncio.timeout(within):
             transport, _ = await loop.create_connection(
                 lambda: asyncio.StreamReaderProtocol(reader, loop=loop), origin.host, origin.port, ssl=origin.tls
@@ -109,8 +128,9 @@ class Connection:
 
     @property
     def stale(self) -> bool:
-        """Tell whether the other side has closed it meanwhile."""
-        return self._reader.at_eof() or self._reader.exception() is not None or self._transport.is_closing()
+        """Tell whether the other side has closed it meanwhile, or said what would be taken for the next response."""
+        gone = self._reader.at_eof() or self._reader.exception() is not None or self._transport.is_closing()
+        return gone or self._reader.came > self._taken
 
     def close(self) -> None:
         """Close without waiting for the other side."""
@@ -118,9 +138,10 @@ class Connection:
 
     async def exchange(self, data: bytes, *, head: bool, within: float, gate: Gate | None = None) -> Answer:
         """Send these bytes and read one response; never raises for what the target does."""
-        parser = _parser(head=head)
+        parser, before = _parser(head=head), self._taken
+        held = 0.0 if gate is None else HELD + ARRIVING
         try:
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(held + within):
                 if gate is not None:
                     self._transport.write(data[:-1])
                     await gate.passed()
@@ -132,7 +153,9 @@ class Connection:
         except _TooMuchError as error:
             delivery, problem = Delivery.GARBAGE, str(error)
         except TimeoutError:
-            delivery, problem = Delivery.TIMEOUT, f"no whole response within {within:g} s"
+            came = self._taken - before
+            delivery = Delivery.TIMEOUT
+            problem = f"no whole response within {within:g} s" + (f", {came} bytes of it" if came else "")
         except EOFError as error:
             delivery, problem = Delivery.CLOSED, str(error)
         except OSError as error:
@@ -159,12 +182,15 @@ class Connection:
                 if len(body) > MAX_BODY:
                     raise _TooMuchError(f"a body over {MAX_BODY} bytes")
             else:
+                rest = parser.trailing_data[0]
+                if body and rest and rest[: len(BEGINNING)] != BEGINNING:
+                    raise _TooMuchError("the body goes on after its end")
                 return Answer(
                     delivery=Delivery.ANSWERED,
                     status=status,
                     headers=headers,
                     body=bytes(body),
-                    reusable=parser.their_state is h11.DONE and not self._reader.at_eof(),
+                    reusable=parser.their_state is h11.DONE and not rest and not self.stale,
                     started=True,
                 )
 
@@ -181,6 +207,7 @@ class Connection:
             if event is not h11.NEED_DATA:
                 return event
             chunk = await self._reader.read(CHUNK)
+            self._taken += len(chunk)
             ended = not chunk
             if parser.their_state is h11.SEND_RESPONSE:
                 start = (parser.trailing_data[0] + chunk)[: len(BEGINNING)]
@@ -211,6 +238,10 @@ def words(error: OSError) -> str:
         return f"TLS: the certificate is not trusted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
         return f"TLS: {error.reason or error}"
+    if isinstance(error, socket.gaierror):
+        return f"its name leads to no address: {error.strerror}"
+    if error.errno is not None and not error.args[2:]:
+        return os.strerror(error.errno)  # asyncio's own text names an address and a Python tuple
     return error.strerror or str(error) or "the connection was aborted"
 
 
@@ -236,6 +267,7 @@ class Pool:
         was answered; where a request must not be sent twice the caller says so.
         """
         async with self._slots:
+            before = ""
             for attempt in (1, 2):
                 try:
                     connection, fresh = await self._take(name)
@@ -251,7 +283,8 @@ class Pool:
                 self._give_back(connection, name, reusable=answer.reusable)
                 stale = answer.delivery is Delivery.CLOSED and not answer.started and not fresh
                 if not (stale and resend and attempt == 1):
-                    return answer
+                    return replace(answer, before=before)
+                before = answer.problem
         raise AssertionError  # the second attempt always returns
 
     async def agrees_to(self, version: Literal["TLSv1", "TLSv1.1"]) -> bool | str:

@@ -30,6 +30,8 @@ class HostName:
 
 
 NOT_IMPLEMENTED = 501
+#: How a server answers what was to be done once, and is done (RFC 9110 sections 15.5.1, 15.5.5, 15.5.10 to 15.5.13).
+ONCE = frozenset({400, 404, 409, 410, 412, 422})
 #: The stream error that a malformed request is (RFC 9113 section 8.1.1).
 MALFORMED = "PROTOCOL_ERROR"
 #: Random text by which an effect is recognised; nothing else looks like it.
@@ -132,6 +134,8 @@ class Exchange:
     problem: str = ""
     #: Name of the error code with which the target ended an HTTP/2 stream, or the connection because of it.
     reset: str = ""
+    #: Why the same request was sent before in vain, where it may have been carried out then (R7); "" where it was not.
+    before: str = ""
     _json: list[Any] = field(default_factory=list, repr=False, compare=False)
 
     @property
@@ -143,6 +147,11 @@ class Exchange:
     def succeeded(self) -> bool:
         """Tell whether the status is 2xx."""
         return 200 <= self.status < 300  # noqa: PLR2004  the range that RFC 9110 section 15.3 names
+
+    @property
+    def repeats(self) -> bool:
+        """Tell whether its answer may be the one to a second time: what was deleted is not there, and the like."""
+        return bool(self.before) and self.status in ONCE
 
     @property
     def malformed(self) -> bool:

@@ -327,6 +327,8 @@ def describe_exchange(exchange: Exchange) -> str:
     if not exchange.answered:
         return exchange.problem or exchange.delivery.value
     code = _short_code(exchange.json())
+    if exchange.repeats:
+        code += f" after the same request that was lost: {exchange.before}"
     return f"{exchange.status} {code}".rstrip() if exchange.status >= 300 else str(exchange.status)  # noqa: PLR2004  RFC 9110 section 15.4
 
 

@@ -63,6 +63,11 @@ class Evidence:
     control: Exchange | None = None
     rule: Rule | None = None
 
+    @property
+    def repeated(self) -> Exchange | None:
+        """Return the exchange of them whose answer may be the one to a second time, or None."""
+        return next((each for each in (self.exchange, self.control) if each is not None and each.repeats), None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:

@@ -120,6 +120,7 @@ class _Clock:
     """Time that passes at once, and how much of it."""
 
     frozen = True
+    moved = 0
 
     def __init__(self, clock: Clock, *, movable: bool) -> None:
         self._clock = clock
@@ -135,6 +136,9 @@ class _Clock:
         """Let time pass."""
         self.passed += seconds
         self._clock.advance(seconds)
+
+    async def look(self) -> None:
+        """See nothing: nobody else knows of it."""
 
 
 class _Keys:

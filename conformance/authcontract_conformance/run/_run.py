@@ -32,10 +32,11 @@ from authcontract_conformance._events import (
 from authcontract_conformance.clauses import catalogue
 from authcontract_conformance.clauses._clause import Case, Clause, Property, cases_of
 from authcontract_conformance.driver._clock import WallClock
-from authcontract_conformance.driver._driver import Budget, Driver
+from authcontract_conformance.driver._driver import Driver
 from authcontract_conformance.driver._finding import Findings
 from authcontract_conformance.driver._keys import DeclaredKeys, Keyring
 from authcontract_conformance.driver._launch import Announcement
+from authcontract_conformance.driver._turns import Budget
 from authcontract_conformance.exchange._vault import Vault
 from authcontract_conformance.oracle._oracle import Oracle
 from authcontract_conformance.oracle._silences import Silences

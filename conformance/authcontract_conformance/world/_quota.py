@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from authcontract_engine import Charge, KeyRecord, Rule
 from authcontract_policy import Operation, RateLimit
@@ -317,6 +317,12 @@ def observed(world: World, choice: Choice) -> Asking[Spent]:
         return (yield from spend(world, choice, choice.capacity + 2))
 
     return (yield from remembered(world, choice.limit, "observed", find))
+
+
+def forget(spent: dict[tuple[str, str], Any]) -> None:
+    """Forget what was counted, since something of ours was wrong with it."""
+    for place in [place for place, found in spent.items() if isinstance(found, Spent)]:
+        del spent[place]
 
 
 def exhausted(world: World, choice: Choice) -> Asking[Spent]:

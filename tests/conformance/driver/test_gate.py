@@ -39,6 +39,37 @@ def test_the_last_bytes_come_when_all_the_others_are_there() -> None:
     assert complete == [5] * 5
 
 
+def test_nobody_waits_for_one_that_is_over() -> None:
+    """One whose connection could not be opened is known never to come."""
+
+    async def wait() -> None:
+        gate = Gate(2)
+        waiting = asyncio.ensure_future(gate.passed())
+        await asyncio.sleep(0)
+        gate.without_one()
+        async with asyncio.timeout(_wire.HELD / 2):
+            await waiting
+
+    run(wait())
+
+
+def test_being_held_is_not_being_late() -> None:
+    """Who waits for the others has as long for its response as anybody."""
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(ANSWER)
+
+    async def talk() -> None:
+        async with serving(script) as server:
+            pool = Pool(server.origin(), size=5, timeout=0.5)
+            answer = await pool.send(REQUEST, head=False, gate=Gate(2))
+            assert (answer.delivery, answer.status) == (Delivery.ANSWERED, 200)
+            pool.close()
+
+    run(talk())
+
+
 def test_nobody_waits_for_one_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_wire, "HELD", 0.05)
 

@@ -34,12 +34,16 @@ class At:
     time: float = 1000.0
     frozen: bool = True
     movable: bool = True
+    moved: int = 0
 
     def now(self) -> float:
         return self.time
 
     async def advance(self, seconds: float) -> None:
         self.time += seconds
+
+    async def look(self) -> None:
+        """See nothing."""
 
 
 def as_it_is(charge: Charge) -> Charge:

@@ -61,7 +61,7 @@ ANSWERED: dict[str, tuple[Script, int, bytes]] = {
         200,
         b"\xff\x00",
     ),
-    "more than the announced length": (saying(OK + b"smuggled"), 200, b"{}"),
+    "another response behind it": (saying(OK + OK), 200, b"{}"),
     "as large as is allowed": (saying(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * MAX_BODY), 200, b"x" * MAX_BODY),
 }
 
@@ -139,7 +139,7 @@ NOT_ANSWERED: dict[str, tuple[Script, Delivery, str]] = {
     "reset without a word": (resetting(), Delivery.CLOSED, "connection lost"),
     "reset in the middle of the body": (resetting(SENT_ON), Delivery.CLOSED, "connection lost"),
     "hanging": (hanging, Delivery.TIMEOUT, "no whole response within 0.3 s"),
-    "dripping": (dripping, Delivery.TIMEOUT, "no whole response within 0.3 s"),
+    "dripping": (dripping, Delivery.TIMEOUT, "no whole response within 0.3 s, 4"),
     "another protocol": (greeting, Delivery.GARBAGE, NO_HTTP),
     "another version": (saying(b"HTTP/2 200\r\n\r\n"), Delivery.GARBAGE, NO_HTTP),
     "binary": (saying(bytes(range(256)) * 8), Delivery.GARBAGE, NO_HTTP),
@@ -154,6 +154,11 @@ NOT_ANSWERED: dict[str, tuple[Script, Delivery, str]] = {
         saying(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}"),
         Delivery.GARBAGE,
         NO_HTTP,
+    ),
+    "more than the announced length": (
+        saying(b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{"data":[]}'),
+        Delivery.GARBAGE,
+        "the body goes on after its end",
     ),
     "a chunk size that is none": (
         saying(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
@@ -246,6 +251,27 @@ def test_a_connection_that_may_not_be_used_again_is_not(response: bytes) -> None
     assert server.connections == 2
 
 
+def test_what_comes_before_it_is_asked_for_is_no_response() -> None:
+    """Else the response that belongs to nothing would be taken for the next one's, and somebody accused of it."""
+
+    async def unasked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request(reader)
+        writer.write(OK)
+        await writer.drain()
+        await asyncio.sleep(0.02)
+        writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+        await hanging(reader, writer)
+
+    async def twice(pool: Pool) -> list[int]:
+        first = await pool.send(GET, head=False)
+        await asyncio.sleep(0.1)
+        return [first.status, (await pool.send(GET, head=False)).status]
+
+    statuses, server = talk(unasked, twice)
+    assert statuses == [200, 200]
+    assert server.connections == 2
+
+
 def closing_after(answered: int) -> Script:
     """Answer so many requests on the first connection, read one more and close; later connections answer."""
     first = True
@@ -262,11 +288,12 @@ def closing_after(answered: int) -> Script:
 
 
 def test_a_kept_connection_that_was_closed_meanwhile_is_replaced_once() -> None:
-    async def twice(pool: Pool) -> list[Delivery]:
-        return [(await pool.send(GET, head=False)).delivery for _ in range(2)]
+    async def twice(pool: Pool) -> list[Answer]:
+        return [await pool.send(GET, head=False) for _ in range(2)]
 
-    deliveries, server = talk(closing_after(1), twice)
-    assert deliveries == [Delivery.ANSWERED] * 2
+    answers, server = talk(closing_after(1), twice)
+    assert [answer.delivery for answer in answers] == [Delivery.ANSWERED] * 2
+    assert [answer.before for answer in answers] == ["", "closed without a response"]
     assert server.connections == 2
 
 
