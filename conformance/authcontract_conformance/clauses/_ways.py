@@ -37,6 +37,9 @@ SPACES: Final = (
 )
 PADDED: Final = (
     Way("spaces before the value", "   {whole}"),
+    Way("spaces after the value", "{whole}  "),
+)
+TABBED: Final = (
     Way("a tab before the value", "\t{whole}"),
     Way("spaces and a tab after the value", "{whole}  \t "),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from authcontract_policy import Cause
 
 from authcontract_conformance.clauses._clause import Clause
+from authcontract_conformance.clauses._promised import below_base
 from authcontract_conformance.exchange._exchange import Exchange
 from authcontract_conformance.oracle._challenge import Challenge, challenges
 from authcontract_conformance.oracle._oracle import ANYTHING
@@ -117,7 +118,7 @@ CLAUSES = (
         why="RFC 9110 makes it part of what 401 means; clients and proxies look for it.",
         how="Each 401 of the whole run is looked at. One without a challenge fails.",
         fix="Send `WWW-Authenticate` with every 401, the one of the outermost error handler included.",
-        passive=_err_1,
+        passive=below_base(_err_1),
         traffic=("AUTH-1", "AUTH-8"),
     ),
     Clause(
@@ -131,7 +132,7 @@ CLAUSES = (
         "in any case, fails; others may stand beside it.",
         fix="Let whatever refuses a key word the challenge, for the scheme that it accepts.",
         inapplicable=_no_scheme,
-        passive=_err_2,
+        passive=below_base(_err_2),
         traffic=("AUTH-1", "AUTH-8"),
     ),
     Clause(
@@ -144,7 +145,7 @@ CLAUSES = (
         how="Each Bearer challenge of the run is looked at; a bare `Bearer` or an unquoted realm is a warning.",
         fix='Send `Bearer realm="…"`.',
         inapplicable=_no_bearer,
-        passive=_err_3,
+        passive=below_base(_err_3),
         traffic=("AUTH-1", "AUTH-8"),
     ),
     Clause(
@@ -158,7 +159,7 @@ CLAUSES = (
         "and missing rights `insufficient_scope`. Another one is a warning; none is never wrong.",
         fix="Word the challenge from the cause of the refusal, or leave the error out.",
         inapplicable=_no_bearer,
-        passive=_err_4,
+        passive=below_base(_err_4),
         traffic=("AUTH-1", "AUTH-8", "SCOPE-1"),
     ),
 )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from authcontract_engine import Reading, Rule
 
 from authcontract_conformance.clauses._clause import Clause
+from authcontract_conformance.clauses._promised import below_base
 from authcontract_conformance.exchange._exchange import Exchange, Probe, bytes_of
 from authcontract_conformance.oracle._oracle import ANYTHING, body_differences, describe_exchange
 from authcontract_conformance.oracle._verdict import PASSED, Basis, Evidence, Judgement, Level, fail, warn
@@ -22,6 +23,9 @@ BY_PARSERS = frozenset({BAD_REQUEST, 408, 411, 412, 413, 414, 417, 421, 426, 431
 FRAMING = (b"host", b"content-length")
 #: Fields that ask something of the connection, which parsers and proxies may refuse.
 AT_PARSERS = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"te", b"trailer", b"http2-settings"})
+#: Methods that web servers refuse before they look for what the path names, nginx with a 405 and nothing else: CONNECT
+#: asks for a tunnel and names no resource (RFC 9110 section 9.3.6), TRACE is switched off for security (9.3.8).
+WHOLESALE = frozenset({b"CONNECT", b"TRACE"})
 #: Bytes of a request's head that no parser finds too many.
 USUAL_HEAD = 2000
 
@@ -150,6 +154,8 @@ def _err_10(world: World, exchange: Exchange) -> Judgement | None:
     allow = exchange.header("Allow")
     if allow is None:
         evidence = Evidence(expected="405 with Allow", got="405 without Allow", exchange=exchange)
+        if exchange.probe.method in WHOLESALE:
+            return warn(evidence, "405 has to say which methods there are, though nobody asks after this one")
         return fail(evidence, "405 has to say which methods there are")
     missing = sorted(_proven_methods(world, exchange) - {method.strip().upper() for method in allow.split(",")})
     if not missing:
@@ -202,7 +208,7 @@ CLAUSES = (
         "status and any body. Texts that the policy calls examples may differ, more fields "
         "may be there, HEAD has no body.",
         fix="Make one function build every error body, and register it for the framework's own errors too.",
-        passive=_err_5,
+        passive=below_base(_err_5),
         traffic=("AUTH-1", "AUTH-8", "SCOPE-1"),
     ),
     Clause(
@@ -214,7 +220,7 @@ CLAUSES = (
         why="A client that gets 401 asks for another key, one that gets 403 asks for more rights.",
         how="Each 401 and 403 of the whole run is held against what the contract says of its request.",
         fix="Decide who is asking before you decide what they may do, and answer each with its own status.",
-        passive=_err_9,
+        passive=below_base(_err_9),
         traffic=("AUTH-1", "AUTH-8", "SCOPE-1", "CORS-1"),
     ),
     Clause(
@@ -251,10 +257,11 @@ CLAUSES = (
         sources=("RFC 9110 section 15.5.6", "RFC 9110 section 10.2.1"),
         promise="405 says which methods there are, in Allow.",
         why="It is how a client tells a wrong method from a wrong address.",
-        how="Each 405 of the run is looked at. Without Allow it fails; an Allow that leaves out a method that the same "
-        "path has served is a warning.",
+        how="Each 405 of the run is looked at. Without Allow it fails, or is a warning for CONNECT and TRACE, which "
+        "web servers refuse for every path alike; an Allow that leaves out a method that the same path has served is a "
+        "warning.",
         fix="Let the router answer 405, which knows its routes.",
-        passive=_err_10,
+        passive=below_base(_err_10),
         traffic=("METH-2",),
         unseen="no response says 405",
     ),

@@ -82,6 +82,30 @@ def test_one_response(row: Row) -> None:
     assert said(talk, clause, told(talk, status, *headers, with_key=with_key)) is word
 
 
+#: clause, status, method and path, and what is said of a response to that, without a key.
+ELSEWHERE: dict[str, tuple[str, int, bytes, bytes, Word | None]] = {
+    "a file beside the API that nobody may see": ("ERR-9", 403, b"GET", b"/.env", None),
+    "a path below the base URL that nobody may see": ("ERR-9", 403, b"GET", b"/api/v1/.env", Word.FAIL),
+    "a page beside the API that is for others": ("ERR-2", 401, b"GET", b"/status", None),
+    "a login of that page without a challenge": ("ERR-1", 401, b"GET", b"/status", None),
+    "a path that begins like the base URL": ("ERR-9", 403, b"GET", b"/api/v1x/leads", None),
+    "a login beside the API with a page": ("ERR-5", 401, b"GET", b"/status", None),
+    "a wrong method beside the API": ("ERR-10", 405, b"POST", b"/", None),
+    "a tunnel": ("ERR-10", 405, b"CONNECT", b"/api/v1/leads", Word.WARN),
+    "an echo": ("ERR-10", 405, b"TRACE", b"/api/v1/leads", Word.WARN),
+    "a wrong method": ("ERR-10", 405, b"PUT", b"/api/v1/leads", Word.FAIL),
+}
+
+
+@pytest.mark.parametrize("row", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_what_else_answers_at_the_host(row: tuple[str, int, bytes, bytes, Word | None]) -> None:
+    clause, status, method, path, word = row
+    talk = Conversation("synaptiq")
+    exchange = told(talk, status, (WWW, 'Basic realm="a"')) if clause == "ERR-2" else told(talk, status)
+    probe = replace(exchange.probe, method=method, target=(path,), operation=None)
+    assert said(talk, clause, replace(exchange, probe=probe)) is word
+
+
 DETAIL = {"detail": "JSON parse error"}
 Body: TypeAlias = tuple[str, int, object, tuple[bytes, ...], Word | None]
 #: operation, status, body, header lines beside the usual ones, and what ERR-5 says.
