@@ -132,14 +132,21 @@ def _penalising(seams: Seams) -> Seams:
     until: dict[tuple[str, ...], float] = {}
 
     def limit(server: Server, call: Call, charges: tuple[Charge, ...]) -> Reservation:
-        locked = any(call.now < until.get(charge.bucket, 0.0) for charge in charges)
-        asked = tuple(replace(charge, cost=charge.burst + 1, cost_refused=0) for charge in charges)
-        reservation = seams.limit(server, call, asked if locked else charges)
+        asked = tuple(
+            replace(charge, cost=charge.burst + 1, cost_refused=0)
+            if call.now < until.get(charge.bucket, 0.0)
+            else charge
+            for charge in charges
+        )
+        reservation = seams.limit(server, call, asked)
         if reservation.admitted:
             return reservation
         said = []
         for charge, standing in zip(charges, reservation.standings, strict=True):
             window = float(standing.window)
+            if standing.admitted:
+                said.append(standing)
+                continue
             until[charge.bucket] = call.now + window
             said.append(replace(standing, retry_after=window, reset_in=standing.window, remaining=0))
         return replace(reservation, standings=tuple(said))

@@ -13,7 +13,7 @@ from authcontract_conformance.reference import Answer, Call, Message, Outcome, S
 from authcontract_conformance.samples._links import Links
 
 from ._fault import Family, Fault, Plant
-from ._tools import Onward, passing, values
+from ._tools import Onward, passing, shared_by_organisations, values
 
 #: A cache keeps what was asked for so many times.
 _USES: Final = 2
@@ -75,11 +75,11 @@ def _cached_for_keys(when: Callable[[Server, Message], bool]) -> Plant:
 
 
 def _has_documents(contract: Contract) -> str | None:
-    """Say why nothing has an id that is read without one."""
+    """Say why nothing has an id that is read without one, or why it may be anybody's."""
     links = Links(contract.specification)
     plain = (op for op in contract.operations if op.method == "GET" and "{" not in op.path and not links.lists(op))
     found = any(links.has_identity(op) and not contract.permit(op, None, None).allowed for op in plain)
-    return None if found else "nothing has an id that is read without one"
+    return shared_by_organisations(contract) or (None if found else "nothing has an id that is read without one")
 
 
 def _static(where: Callable[[bytes], bool], origin: Callable[[bytes], bytes]) -> Plant:
@@ -153,6 +153,7 @@ FAULTS: Final = (
         family=Family.DEPLOYMENT,
         clauses=("CACHE-4",),
         plant=_cached_for_keys(_one),
+        meaningful=shared_by_organisations,
     ),
     Fault(
         name="gateway-caches-lists-by-address",
@@ -160,6 +161,7 @@ FAULTS: Final = (
         family=Family.DEPLOYMENT,
         clauses=("CACHE-4",),
         plant=_cached_for_keys(_many),
+        meaningful=shared_by_organisations,
     ),
     Fault(
         name="gateway-caches-documents-by-address",

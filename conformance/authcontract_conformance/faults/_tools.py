@@ -253,6 +253,12 @@ def no_end_of_keys(contract: Contract) -> str | None:
     return None if ends else "keys of this contract do not end by themselves"
 
 
+def shared_by_organisations(contract: Contract) -> str | None:
+    """Say that the contract does not keep organisations apart, so that what one reads may be another's."""
+    apart = "organisation" in contract.policy.isolation
+    return None if apart else "the policy does not isolate organisations"
+
+
 def one_environment(contract: Contract) -> str | None:
     """Say that the contract has no second environment."""
     return None if len(contract.policy.environments) > 1 else "the contract has one environment"
