@@ -211,7 +211,8 @@ def _ambiguous(world: World, operation: Operation, item: Item, probe: Probe) -> 
     if expectation.open is not None:
         return unspecified(f"{expectation.open} is only assumed; the target answers {describe_exchange(exchange)}")
     control = yield from world.control(operation, (yield from world.another(operation, item)))
-    stated = any(Cause.CONFLICTING in row.when for row in world.policy.errors.values())
+    rows = [row.name for row in world.policy.errors.values() if Cause.CONFLICTING in row.when]
+    stated = any(not world.assumed(("errors", name)) for name in rows)
     reason = "two different credentials were accepted, so that a proxy and the application may each follow another"
     evidence = expectation.evidence(exchange, control)
     return fail(evidence, reason) if stated else warn(evidence, reason)
@@ -327,8 +328,8 @@ CLAUSES: tuple[Clause, ...] = (
         promise="Two different credentials in one request gain nothing.",
         why="Where a proxy follows the first and the application the last, the pair is a way around both.",
         how="An unknown key and a valid one, in one order or the other to each operation and on one line, and a "
-        "weaker key with a stronger one: 400 and 401 pass; acceptance fails where the policy says what a conflict "
-        "answers, else it is a warning; where a silence leaves it open, it is unspecified.",
+        "weaker key with a stronger one: 400 and 401 pass; acceptance fails where the documentation says what a "
+        "conflict answers; where the policy says it by itself, or only assumes it, it is a warning.",
         fix="Refuse a request that carries more than one credential before looking any of them up.",
         precedents=("irees pull request 23 (proxy: two lines joined by a comma, of which the last key counted)",),
         variants=("V-C10", "V-C11"),

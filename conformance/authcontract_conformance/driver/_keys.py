@@ -76,6 +76,7 @@ class DeclaredKeys:
 
     def __init__(self, keys: tuple[Declared, ...]) -> None:
         self._keys = keys
+        self._plans = {(declared.organisation, declared.record.plan) for declared in keys}
         self._taken: set[str] = set()
 
     async def issue(self, need: Need, organisation: str) -> Issued:  # noqa: ARG002  the file names organisations A and B
@@ -114,9 +115,14 @@ class DeclaredKeys:
             and declared.state == need.state
             and record.kind == need.kind
             and need.environment in (None, record.environment)
-            and (need.plan is None or record.plan in (None, need.plan))
+            and self._has_the_plan(declared, need)
             and record.id not in self._taken
         )
+
+    def _has_the_plan(self, declared: Declared, need: Need) -> bool:
+        """Tell whether a key is on the plan that is needed; a second organisation may have bought another one."""
+        bought = (declared.organisation, need.plan) in self._plans or declared.organisation == "A"
+        return None in (need.plan, declared.record.plan) or declared.record.plan == need.plan or not bought
 
     async def rotate(self, record: KeyRecord) -> tuple[KeyRecord, Issued]:
         """Say that a declared key cannot be rotated."""
@@ -155,7 +161,7 @@ class Keyring:
         else:
             issued = await self._source.issue(need, organisation)
             self.keep(issued)
-            key = Key(issued.record, replace(need, scopes=issued.record.scopes))
+            key = Key(issued.record, replace(need, scopes=issued.record.scopes, plan=issued.record.plan or need.plan))
             if need.state == "revoked" and self._source.makes_organisations:
                 await self.revoke(key)
         if not need.own:

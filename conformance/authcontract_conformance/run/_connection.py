@@ -107,7 +107,7 @@ async def _declared(loaded: Loaded, target: Target, within: float, stack: AsyncE
         exclude=target.exclude,
         untested=target.untested,
         environments=target.environments,
-        plans=tuple(dict.fromkeys(key.record.plan for key in target.keys if key.record.plan)),
+        plans=tuple(dict.fromkeys(k.record.plan for k in target.keys if k.record.plan and k.organisation == "A")),
     )
 
 

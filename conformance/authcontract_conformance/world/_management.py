@@ -100,6 +100,8 @@ def discard(world: World, key: Key) -> Asking[None]:
 def create(world: World, operation: Operation, need: Need) -> Asking[tuple[Key, Exchange]]:
     """Create a key by the API's own operation; returns it with the response that showed it."""
     manager: Key = yield Acquire(world.need(operation, organisation=need.organisation, environment=need.environment))
+    if need.organisation == "A" and None not in (need.plan, manager.record.plan) and manager.record.plan != need.plan:
+        raise Ended(skipped(f"keys that the API creates are on the plan of their organisation: {manager.record.plan}"))
     body = key_body(world, operation, need)
     exchange: Exchange = yield world.request(operation, manager, body=body, label="creates a key")
     if _bare(world, need) and exchange.status is not None and exchange.status in NOT_LIKE_THAT:
@@ -203,7 +205,8 @@ def _listed(scopes: frozenset[str] | None) -> str:
 
 def created_like(manager: Key, need: Need) -> Key:
     """Return what a key must be that `manager` creates with the scopes of this need."""
-    return Key(replace(manager.record, scopes=need.scopes, lineage=BEGINS_ONE), need)
+    record = replace(manager.record, scopes=need.scopes, lineage=BEGINS_ONE)
+    return Key(record, replace(need, plan=record.plan or need.plan))
 
 
 def managing(  # noqa: PLR0913  who does what to which key, and with what

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from authcontract_engine import Contract, KeyRecord
-from authcontract_policy import CHECK_OF, Check, Operation
+from authcontract_policy import CHECK_OF, Check, Operation, Path
 
 from authcontract_conformance.exchange._exchange import (
     HOST,
@@ -209,6 +209,11 @@ class World:
     def expect(self, probe: Probe, reality: Reality = USUAL) -> Expectation:
         """Return what the contract lets come back for this probe, now."""
         return self.settings.oracle.expect(probe, self.settings.now(), reality)
+
+    def assumed(self, path: Path) -> bool:
+        """Tell whether what the policy says there rests on a silence, whose owner has not confirmed the answer."""
+        silence = self.policy.silences.get(self.policy.source(path) or "")
+        return silence is not None and not silence.confirmed
 
     def now(self) -> float:
         """Return the target's time, as far as it is known."""

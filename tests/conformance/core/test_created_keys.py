@@ -87,6 +87,19 @@ def _created(told: dict[str, object], *, scopes: set[str]) -> str:
         return ended.judgement.reason if ended.judgement.word is Word.SKIPPED else f"{ended.judgement}"
 
 
+def test_key_on_another_plan_than_its_organisation_is_not_asked_for() -> None:
+    conversation = Conversation("synaptiq")
+    world = conversation.world("case")
+    operation = operation_for(world, "create")
+    assert operation is not None
+    steps = create(world, operation, replace(world.need(operation), plan="enterprise"))
+    manager = conversation.perform(next(steps))
+    with pytest.raises(Ended) as ended:
+        steps.send(manager)
+    assert ended.value.judgement.word is Word.SKIPPED
+    assert ended.value.judgement.reason == "keys that the API creates are on the plan of their organisation: starter"
+
+
 @pytest.mark.parametrize(
     ("told", "reason"),
     [

@@ -1,6 +1,7 @@
 """Which declared key does for a need: the exact one first, one with more scopes only where something is allowed."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from authcontract_conformance.driver._keys import Declared, DeclaredKeys
@@ -46,3 +47,25 @@ def test_key_for_a_need(need: Need, found: str | None) -> None:
     if found is not None:
         issued = asyncio.run(source.issue(need, need.organisation))
         assert issued.record.id == found
+
+
+def _on(name: str, organisation: str, plan: str) -> Declared:
+    declared = _declared(name, organisation, "read")
+    return replace(declared, record=replace(declared.record, plan=plan))
+
+
+@pytest.mark.parametrize(
+    ("organisation", "plan", "found"),
+    [
+        pytest.param("A", "large", "ours", id="our plan"),
+        pytest.param("A", "small", None, id="a plan that we have not"),
+        pytest.param("B", "large", "theirs", id="a second organisation may have bought another one"),
+        pytest.param("B", "small", "theirs", id="their plan"),
+    ],
+)
+def test_plan_of_an_organisation(organisation: str, plan: str, found: str | None) -> None:
+    source = DeclaredKeys((_on("ours", "A", "large"), _on("theirs", "B", "small")))
+    need = replace(_need("read", organisation=organisation), plan=plan)
+    assert source.offers(need) is (found is not None)
+    if found is not None:
+        assert asyncio.run(source.issue(need, organisation)).record.id == found
