@@ -10,7 +10,7 @@ import { RateLimiterMemory } from 'rate-limiter-flexible';
 
 const { PORT = '8080', LIMITER = 'draft-8', DEFECT: defect = '' } = process.env;
 const WINDOW = 5;
-const AMOUNTS = { read: 40, write: 30, admin: 20 };
+const AMOUNTS = { read: 12, write: 60, admin: 60 };
 const RANK = { read: 0, write: 1, admin: 2 };
 
 // --- keys ----------------------------------------------------------------------------------------------------------

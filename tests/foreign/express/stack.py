@@ -12,5 +12,6 @@ STACK = Stack(
     command=("node", "app.js"),
     programs=("node",),
     files=("node_modules/express/package.json",),
+    path="/api/v1",
     limiters=("legacy", "draft-6", "draft-7", "draft-8", "flexible"),
 )
