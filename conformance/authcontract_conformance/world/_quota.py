@@ -135,7 +135,18 @@ def choose(world: World, limit: RateLimit, suits: Price | None = None) -> Choice
             mine = suits(world, limit, operation, need)
             if mine is not None and (best is None or mine.burst < best.charge.burst):
                 best = Choice(limit, operation, need, mine)
-    return best
+    return best if best is None else _widened(world, best, suits)
+
+
+def _widened(world: World, choice: Choice, suits: Price) -> Choice:
+    """Let the key call whatever draws on the limit, where each key can be had and keys hold several scopes."""
+    if not world.settings.disposable or world.policy.keys.kinds[choice.need.kind].holds != "several scopes":
+        return choice
+    drawing = [o for o in protected(world) if choice.limit.name in world.contract.resolution.limits[o.id]]
+    needs = [next((n for n in plans(world, o) if n.kind == choice.need.kind), choice.need) for o in drawing]
+    wide = replace(choice.need, scopes=frozenset().union(*(need.scopes for need in needs)))
+    same = suits(world, choice.limit, choice.operation, wide) == choice.charge
+    return replace(choice, need=wide) if same else choice
 
 
 def taken(world: World, limit: RateLimit, operation: Operation, need: Need) -> Charge | None:
