@@ -121,10 +121,16 @@ class Silences:
         return found is not None and found.contradiction is not None
 
     def look(self, exchange: Exchange, now: float, clause: str = "") -> None:
-        """Learn from a response of which nothing is known but what the request itself says."""
+        """Learn from a response of which nothing is known but what the request itself says.
+
+        A whole address on the request line teaches nothing: frameworks that do not know the form look for such a path.
+        """
         self.first.setdefault(clause, exchange.number)
         if exchange.succeeded:
             self._measure(exchange)
+        line = exchange.probe.target[0] if exchange.probe.target else b""
+        if not isinstance(line, bytes) or not line.startswith(b"/"):
+            return
         self._learn(exchange, None, lambda: self._oracle.expect(exchange.probe, now, ANYTHING))
 
     def note(self, expectation: Expectation, exchange: Exchange) -> None:
@@ -236,7 +242,9 @@ class Silences:
             _say(found, silence, agree)
         decided = _attributed(found)
         found = dict(decided.certain)
-        for silence, agree in self._promises.kept(reading, facts, own, exchange):
+        # Whether something that is no key was sent as one is not said, so the headers that tell it apart say nothing.
+        promises = () if reading.presented.state == "malformed" else self._promises.kept(reading, facts, own, exchange)
+        for silence, agree in promises:
             _say(found, silence, agree)
         sources = {decision.rule.source for decision in own}
         source = sources.pop() if len(sources) == 1 else None

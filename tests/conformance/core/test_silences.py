@@ -72,6 +72,27 @@ def test_what_every_answer_would_have_shows_nothing() -> None:
     assert "G-02" not in found.seen
 
 
+def test_a_whole_address_on_the_request_line_teaches_nothing() -> None:
+    talk, found = learning()
+    exchange = to(talk, "listWebhooks", answer(403, FORBIDDEN), scopes=READ)
+    path, *rest = exchange.probe.target
+    assert isinstance(path, bytes)
+    found.look(replace(exchange, probe=replace(exchange.probe, target=(b"https://target" + path, *rest))), 0.0)
+    assert left(found) == {}
+
+
+def test_what_is_no_key_does_not_show_how_keys_are_refused() -> None:
+    """An empty one was sent for some servers, and was none for others."""
+    headers = (("WWW-Authenticate", 'Bearer realm="synaptiq", error="invalid_token"'),)
+    refused = answer(401, {"error": {"code": "unauthorized"}}, headers)
+    talk, found = learning()
+    empty = talk.world().request(talk.operation("listLeads"), lines=(((b"Authorization",), (b"Bearer ",)),))
+    found.look(replace(refused, probe=empty), 0.0)
+    assert "G-28" not in left(found)
+    found.look(to(talk, "listLeads", refused, state="unknown"), 0.0)
+    assert left(found)["G-28"] == {0}
+
+
 def test_a_response_to_what_only_a_clause_knows_is_learnt_when_it_is_judged() -> None:
     """That an object is somebody else's stands in no request, so the passive look cannot tell 404 from 404."""
     talk, found = learning()
