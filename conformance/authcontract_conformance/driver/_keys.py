@@ -126,11 +126,11 @@ class DeclaredKeys:
 
     async def rotate(self, record: KeyRecord) -> tuple[KeyRecord, Issued]:
         """Say that a declared key cannot be rotated."""
-        raise Ended(skipped(f"key {record.id} cannot be rotated: the target offers no key management"))
+        raise Ended(skipped(f"key {record.id} cannot be rotated: the target offers no way to do so"))
 
     async def revoke(self, record: KeyRecord) -> KeyRecord:
         """Say that a declared key cannot be revoked."""
-        raise Ended(skipped(f"key {record.id} cannot be revoked: the target offers no key management"))
+        raise Ended(skipped(f"key {record.id} cannot be revoked: the target offers no way to do so"))
 
 
 class Keyring:

@@ -19,8 +19,8 @@ from authcontract_conformance.run._target import Target, by_environment, origin
 
 #: Connections that a run keeps to one address.
 CONNECTIONS = 16
-#: What the API must be able to do with keys for the clauses on their lives.
-MANAGING = ("create", "rotate", "revoke")
+#: What the API must be able to do with keys for the clauses on their lives; what is about rotating needs that besides.
+MANAGING = ("create", "revoke")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
