@@ -23,7 +23,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from importlib import import_module
@@ -40,7 +40,7 @@ ROOT = FOLDER.parents[1]
 #: Python with the packages of `requirements.lock`; a venv of its own, since they are nothing that authcontract needs.
 PYTHON = Path(os.environ.get("FOREIGN_PYTHON", ROOT / ".venv-foreign" / "bin" / "python"))
 #: Seconds until a server must answer, until it must have ended, and until a run must have.
-STARTS_WITHIN, ENDS_WITHIN, RUNS_WITHIN = 20.0, 5.0, 150.0
+STARTS_WITHIN, ENDS_WITHIN, RUNS_WITHIN = 60.0, 10.0, 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,12 +223,13 @@ def _free_port() -> int:
 def _wait_until_it_answers(server: Running, process: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + STARTS_WITHIN
     while time.monotonic() < until and process.poll() is None:
-        connection = HTTPConnection("127.0.0.1", server.plain_port, timeout=1)
-        with suppress(OSError, HTTPException):
+        with (
+            suppress(OSError, HTTPException),
+            closing(HTTPConnection("127.0.0.1", server.plain_port, timeout=STARTS_WITHIN)) as connection,
+        ):
             connection.request("GET", "/")
             connection.getresponse().read()
             return
-        connection.close()
         time.sleep(0.05)
     pytest.fail(f"{server.stack.name} does not start:\n{server.log.read_text('utf-8', 'replace')[-4000:]}")
 

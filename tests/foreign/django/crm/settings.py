@@ -2,6 +2,8 @@
 
 import os
 
+#: The mistake that is made on purpose; empty: none.
+DEFECT = os.environ["DEFECT"]
 SECRET_KEY = "only-for-tests-on-loopback"
 DEBUG = False
 ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
