@@ -34,7 +34,8 @@ def _absolute_open(world: World) -> Steps:
     item = yield from world.item(operation)
     control = yield from world.control(operation, item)
     key: Key = yield from world.key(operation)
-    probe = _absolute(canonical(world, operation, key, item), b"https", HOST, "the whole address on the request line")
+    documented, scheme = canonical(world, operation, key, item), world.scheme.encode()
+    probe = _absolute(documented, scheme, HOST, "the whole address on the request line")
     reason = "the whole address on the request line is refused, though every server has to accept it"
     return (yield from equivalent(world, probe, control, reason=reason, binding=False))
 

@@ -184,7 +184,7 @@ def _alike(world: World) -> Steps:
         for key in keys:
             probe = _otherwise(world, operation, key, spelling, item)
             exchanges.append((yield probe))
-        judged.append(_compared(exchanges))
+        judged.append(_compared(exchanges, world.scheme))
     return min(judged, key=lambda judgement: SEVERITY.index(judgement.word), default=PASSED)
 
 
@@ -197,16 +197,16 @@ def _readers(world: World, operation: Operation) -> Iterable[Need]:
     return dict.fromkeys((*own, *islice(more, 1)))
 
 
-def _compared(exchanges: Sequence[Exchange]) -> Judgement:
+def _compared(exchanges: Sequence[Exchange], scheme: str) -> Judgement:
     """Judge the answers to one spelling with several keys that may: alike, and no redirect to where a key is lost."""
     lost = next((exchange for exchange in exchanges if exchange.broken), None)
     if lost is not None:
         return inconclusive(broken(lost))
     first = exchanges[0]
     for exchange in exchanges:
-        problem = _led_astray(exchange)
+        problem = _led_astray(exchange, scheme)
         if problem is not None:
-            expected = "a redirect to the same host over HTTPS, or none"
+            expected = f"a redirect to the same host over {scheme.upper()}, or none"
             return warn(Evidence(expected=expected, got=f"{exchange.status} to {problem}", exchange=exchange), problem)
         if exchange.status // 100 != first.status // 100:
             got = f"{describe_exchange(exchange)} where another key that may gets {describe_exchange(first)}"
@@ -215,8 +215,11 @@ def _compared(exchanges: Sequence[Exchange]) -> Judgement:
     return PASSED
 
 
-def _led_astray(exchange: Exchange) -> str | None:
-    """Return where a redirect takes a key that must not go there, or None."""
+def _led_astray(exchange: Exchange, scheme: str) -> str | None:
+    """Return where a redirect takes a key that must not go there, or None.
+
+    Plain HTTP is no worse than what was asked, where the target itself is called by it.
+    """
     location = exchange.header("Location")
     if location is None or exchange.status // 100 != 3:  # noqa: PLR2004  RFC 9110 section 15.4
         return None
@@ -225,7 +228,7 @@ def _led_astray(exchange: Exchange) -> str | None:
         host = wanted.hostname
     except ValueError:
         return "no address at all"
-    if wanted.scheme == "http":
+    if wanted.scheme == "http" and scheme == "https":
         return "plain HTTP"
     return "another host" if host is not None and host != own.hostname else None
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
 from authcontract_engine import Contract, KeyRecord
 from authcontract_policy import CHECK_OF, Check, Operation, Path
@@ -123,6 +124,11 @@ class World:
         self.random = random.Random(f"{settings.seed}/{case}")  # noqa: S311  a seed must reproduce it
 
     # --- requests ------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def scheme(self) -> str:
+        """Return how the target is called: `https`, or `http` where it is judged without TLS."""
+        return urlsplit(next(iter(self.policy.base_url.values()), None) or "").scheme or "https"
 
     def canary(self) -> str:
         """Return a new text that stands nowhere else."""

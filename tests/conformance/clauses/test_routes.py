@@ -3,14 +3,16 @@
 import re
 from dataclasses import replace
 
+import authcontract_engine as engine
 import pytest
 from authcontract_conformance.clauses._spellings import COMMON, GATED, SPELLINGS, place, some, spelled
 from authcontract_conformance.exchange._exchange import HOST, Credential, Delivery, Exchange, Probe
 from authcontract_conformance.oracle._verdict import Word
 from authcontract_conformance.reference import CORRECT, Answer, Message, Seams, Server
+from authcontract_conformance.run._run import at
 from authcontract_engine import Request
 from authcontract_policy import Operation
-from conversations import POLICIES, Conversation, instead, lost
+from conversations import POLICIES, Conversation, instead, loaded, lost
 
 ROUTES = ("ROUTE-1", "ROUTE-2", "ROUTE-3", "ROUTE-4", "ROUTE-5")
 every_contract = pytest.mark.parametrize("name", list(POLICIES))
@@ -205,3 +207,32 @@ def test_a_redirect_leads_no_key_astray(location: str, word: Word) -> None:
         return instead(exchange, 301, None, ("Location", location)) if slash else exchange
 
     assert Conversation("synaptiq", altered=redirect).judge("ROUTE-5").word is word
+
+
+def without_tls(talk: Conversation) -> Conversation:
+    """Judge the same server as one that is called by plain HTTP, as behind a proxy."""
+    policy, specification = (
+        at(talk.settings.contract.policy, {None: "http://target/api/v1"}),
+        loaded("synaptiq").specification,
+    )
+    assert specification is not None
+    talk.settings = replace(talk.settings, contract=engine.compile(policy, specification))
+    return talk
+
+
+@pytest.mark.parametrize(
+    ("location", "word"), [("http://target/x", Word.PASS), ("http://elsewhere.example/x", Word.WARN)]
+)
+def test_where_there_is_no_tls_a_redirect_keeps_to_plain_http(location: str, word: Word) -> None:
+    def redirect(exchange: Exchange) -> Exchange:
+        slash = isinstance(exchange.probe.target[0], bytes) and exchange.probe.target[0].endswith(b"/")
+        return instead(exchange, 301, None, ("Location", location)) if slash else exchange
+
+    assert without_tls(Conversation("synaptiq", altered=redirect)).judge("ROUTE-5").word is word
+
+
+def test_the_whole_address_is_the_one_that_is_called() -> None:
+    talk = without_tls(Conversation("synaptiq"))
+    talk.judge("ROUTE-2", "a key that may")
+    assert b"http://" in {exchange.probe.target[0] for exchange in talk.exchanges}
+    assert b"https://" not in {exchange.probe.target[0] for exchange in talk.exchanges}
