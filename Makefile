@@ -3,12 +3,14 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
+# What the servers of other people's parts in tests/foreign are made of; nothing of it is needed by authcontract.
+FOREIGN := .venv-foreign
 BIN := $(VENV)/bin
 # pip resolves nothing here: the lock names every file by its hash, and the project itself comes last, editable.
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help verify test lint selftest bench nightly check lock clean
+.PHONY: help verify test foreign lint selftest bench nightly check lock clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name what; do printf '%-9s %s\n' "$$name" "$$what"; done
@@ -18,6 +20,9 @@ verify: $(VENV)/ready ## read a verdict on the reference server, clause by claus
 
 test: $(VENV)/ready ## run the tests
 	@$(BIN)/python -m pytest -q -n auto
+
+foreign: $(VENV)/ready $(FOREIGN)/ready ## judge correct servers of other people's parts, and their mistakes
+	@FOREIGN_PYTHON=$(abspath $(FOREIGN))/bin/python $(BIN)/python -m pytest -q -n auto tests/foreign
 
 lint: $(VENV)/ready ## ruff with every rule, its format, and mypy strict
 	@$(BIN)/ruff check
@@ -46,7 +51,7 @@ lock: $(VENV)/ready ## resolve pyproject.toml anew into requirements.lock
 	@sed 's|-r $(VENV)/requirements.in|pyproject.toml|' $(VENV)/body | cat $(VENV)/head - > requirements.lock
 
 clean: ## delete .venv and what was built
-	@rm -rf $(VENV) build dist
+	@rm -rf $(VENV) $(FOREIGN) tests/foreign/express/node_modules build dist
 
 $(VENV)/ready: requirements.lock pyproject.toml
 	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -57,4 +62,12 @@ $(VENV)/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) install --require-hashes --requirement requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(FOREIGN)/ready: tests/foreign/requirements.lock tests/foreign/express/package-lock.json
+	@echo "Setting up $(FOREIGN) and node_modules from their locks, once ..."
+	@$(PYTHON) -m venv $(FOREIGN)
+	@$(FOREIGN)/bin/python -m pip --disable-pip-version-check -qq install --require-hashes \
+	  --requirement tests/foreign/requirements.lock
+	@cd tests/foreign/express && npm ci --silent --no-audit --no-fund
 	@touch $@
