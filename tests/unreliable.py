@@ -9,10 +9,10 @@ import random
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 #: What a fault does with a chunk in the place of passing it on.
 Misbehave = Callable[["Link", bytes], Awaitable[None]]
@@ -56,6 +56,7 @@ class _End(asyncio.Protocol):
 class Link:
     """One client's connection, and the one behind it to the server."""
 
+    proxy: "Proxy"
     client: _End
     server: _End
     random: random.Random
@@ -127,6 +128,11 @@ class Proxy:
         self._server = await loop.create_server(lambda: _End(self._accept), LOCAL, self.port, ssl=tls, backlog=256)
         self.port = self._server.sockets[0].getsockname()[1]
 
+    @property
+    def is_down(self) -> bool:
+        """Tell whether it takes no connections."""
+        return self._server is None or not self._server.is_serving()
+
     def stop(self) -> None:
         """Take no connections any more, and drop those that are open."""
         if self._server is not None:
@@ -143,7 +149,11 @@ class Proxy:
         await asyncio.sleep(0)
 
     def _accept(self, client: _End) -> None:
-        task = asyncio.ensure_future(self._relay(client))
+        self.later(self._relay(client))
+
+    def later(self, doing: Coroutine[Any, Any, None]) -> None:
+        """Do something meanwhile."""
+        task = asyncio.ensure_future(doing)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -158,7 +168,7 @@ class Proxy:
             client.transport.abort()
             return
         self._ends.add(server)
-        link = Link(client, server, self._random, client)
+        link = Link(self, client, server, self._random, client)
         try:
             if self._strikes("opening"):
                 assert self.trouble is not None
@@ -175,7 +185,7 @@ class Proxy:
         while data := await source.received.get():
             if self._strikes(what):
                 assert self.trouble is not None
-                await self.trouble.act(Link(link.client, link.server, self._random, target), data)
+                await self.trouble.act(Link(self, link.client, link.server, self._random, target), data)
             else:
                 target.write(data)
         if not target.transport.is_closing():
@@ -199,6 +209,27 @@ async def between(trouble: Trouble | None, share: float, behind: Behind, seed: i
         yield proxy
     finally:
         await proxy.end()
+
+
+def down(after: int, seconds: float | None) -> Trouble:
+    """Let the server be gone after so many responses, for so long or for good."""
+    left = after
+
+    async def come_back(proxy: Proxy) -> None:
+        if seconds is not None:
+            await asyncio.sleep(seconds)
+            await proxy.listen()
+
+    async def act(link: Link, data: bytes) -> None:
+        nonlocal left
+        left -= 1
+        if left != 0:
+            link.onward.write(data)
+            return
+        link.proxy.stop()
+        link.proxy.later(come_back(link.proxy))
+
+    return Trouble(act=act)
 
 
 # --- what may happen to a chunk -------------------------------------------------------------------------------------

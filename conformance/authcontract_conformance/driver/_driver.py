@@ -227,7 +227,8 @@ class Driver:
     def defect(self, where: str, error: Exception) -> Judgement:
         """Say that something of ours raised: it says nothing of the target, the run goes on, and ends with exit 3."""
         self.trouble += 1
-        detail = self.settings.vault.hide_text("".join(traceback.format_exception(error)))
+        lines = "".join(traceback.format_exception(error)).splitlines()
+        detail = "\n".join(self.settings.vault.hide_text(line) for line in lines)
         self._emit(Trouble(where=where, what=f"internal error: {type(error).__name__}", detail=detail))
         return inconclusive("internal error")
 

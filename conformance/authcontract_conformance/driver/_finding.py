@@ -11,7 +11,7 @@ from authcontract_policy import Policy
 from authcontract_conformance._events import ExchangeSeen, Found, PolicyLine
 from authcontract_conformance.clauses._clause import Clause
 from authcontract_conformance.exchange._exchange import Credential, Exchange, HostName, Parts
-from authcontract_conformance.exchange._vault import Vault
+from authcontract_conformance.exchange._vault import Vault, visible
 from authcontract_conformance.oracle._verdict import Judgement
 
 #: Bytes of a response body that the log keeps.
@@ -145,11 +145,6 @@ def _safe(text: str, vault: Vault) -> str:
     return vault.hide(text.encode("latin-1", "replace")).decode("latin-1")
 
 
-def _visible(data: str) -> str:
-    """Return text with every control byte written out, so that it can neither move a cursor nor break a line."""
-    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in data)
-
-
 def parts_text(parts: Parts) -> str:
     """Return parts as a person reads them: `Bearer <key LR, without its last 2 characters>`."""
     found = []
@@ -162,13 +157,13 @@ def parts_text(parts: Parts) -> str:
                 found.append("<target>")
             case _:
                 found.append(part.decode("latin-1"))
-    return _visible("".join(found))
+    return visible("".join(found))
 
 
 def request_text(exchange: Exchange) -> str:
     """Return a request as it went over the wire, a line each, keys by reference."""
     probe = exchange.probe
-    lines = [f"{_visible(probe.method.decode('latin-1'))} {parts_text(probe.target)} HTTP/{probe.protocol}"]
+    lines = [f"{visible(probe.method.decode('latin-1'))} {parts_text(probe.target)} HTTP/{probe.protocol}"]
     lines += [f"{parts_text(name)}: {parts_text(value)}" for name, value in probe.headers]
     body = parts_text(probe.body)
     return "\n".join([*lines, *(["", body[:SHOWN_BODY]] if body else [])])
@@ -181,4 +176,4 @@ def response_text(exchange: Exchange, vault: Vault) -> str:
     lines = [f"{exchange.status}"]
     lines += [f"{_safe(name, vault)}: {_safe(value, vault)}" for name, value in exchange.headers]
     body = vault.hide(exchange.body[:SHOWN_BODY]).decode("utf-8", "replace")
-    return _visible("\n".join([*lines, *(["", body] if body else [])]))
+    return visible("\n".join([*lines, *(["", body] if body else [])]))

@@ -146,8 +146,8 @@ class Vault:
         return data if self._formats is None else self._formats.sub(b"[a key]", data)
 
     def hide_text(self, text: str) -> str:
-        """Return a sentence with every run of a secret replaced: it may quote what a target said."""
-        return self.hide(text.encode("utf-8", "replace")).decode("utf-8", "replace")
+        """Return a sentence with every run of a secret replaced, and on one line: it may quote what a target said."""
+        return visible(self.hide(text.encode("utf-8", "replace")).decode("utf-8", "replace"), "")
 
     def shown(self, data: bytes) -> tuple[str, ...]:
         """Return the references of the keys of which a run stands in the data, raw, percent-encoded or in base64."""
@@ -204,3 +204,8 @@ def _cut(data: bytes, hits: Iterable[tuple[int, int, str]]) -> bytes:
         end = max(end, stop)
     pieces.append(b"[key " + key.encode() + b"]" + data[end:])
     return b"".join(pieces)
+
+
+def visible(text: str, lines: str = "\n") -> str:
+    """Return text with every control character written out, so that it can neither move a cursor nor break a line."""
+    return "".join(c if c.isprintable() or c in lines else f"\\x{ord(c):02x}" for c in text)
