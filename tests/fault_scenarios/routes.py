@@ -8,7 +8,7 @@ from authcontract_conformance.reference import Answer, Message
 from authcontract_conformance.reference._http import read_head
 from shop import Caller, headers
 
-from fault_scenarios._scenario import Scenario, Shown
+from fault_scenarios._scenario import Scenario, Shown, by
 
 
 def _raw(caller: Caller, target: str, *lines: str, method: str = "GET", body: bytes = b"") -> Answer:
@@ -74,6 +74,8 @@ SHOWN: Shown = {
     "upper-case-unguarded": (nobody("/V1/Orders/<order>"), *OPENED),
     "slash-at-end-unguarded": (nobody("/v1/orders/<order>/"), *OPENED),
     "one-route-open-by-a-slash": (changed("/v1/orders/<order>/"), (401, "an order"), (200, "x")),
+    "one-deletion-by-a-suffix": (by("write", "DELETE", "<order>.json"), (403, "an order"), (204, None)),
+    "one-change-by-a-slash": (by("read", "PATCH", "<order>/", {"name": "x"}), (404, "an order"), (200, "x")),
     "rights-by-doubled-slash": (reader("/v1//shop"), 404, 200),
     "line-feed-unguarded": (nobody("/v1/orders/<order>%0a"), *OPENED),
     "space-at-end-unguarded": (nobody("/v1/orders/<order>%20"), *OPENED),

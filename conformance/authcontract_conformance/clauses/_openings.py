@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from authcontract_policy import Operation
 
+from authcontract_conformance.clauses._clause import Capability
 from authcontract_conformance.exchange._exchange import Key, Need, Probe
 from authcontract_conformance.world._patterns import protected, reading_operation
 from authcontract_conformance.world._world import Item, World
@@ -49,6 +50,17 @@ def narrowest(world: World) -> tuple[Operation, Need] | None:
         for need in world.access.insufficient(operation, world.environment)[-1:]
     ]
     return min(found, key=lambda pair: (pair[0].method != "GET", -len(pair[0].path.split("{"))), default=None)
+
+
+def almost(world: World, operation: Operation) -> Need | None:
+    """Return a key that may not call an operation, and more than any other such key of what is near it, if any may not.
+
+    Nobody but a check of just this right keeps it out.
+    """
+    everything = Capability.KEY_MANAGEMENT in world.settings.capabilities
+    needs = world.access.insufficient(operation, world.environment, wide=everything)
+    near = [op for op in world.operations if op.path in (operation.path, operation.path.rpartition("/")[0])]
+    return max(reversed(needs), key=lambda need: sum(world.access.permits(op, need) for op in near), default=None)
 
 
 def reading(world: World) -> Iterator[Operation]:

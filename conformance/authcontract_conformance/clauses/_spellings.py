@@ -57,6 +57,8 @@ class Spelling:
     common: bool = False
     #: True: tried with a key that may too little as well: what gates rights may read another path than what routes.
     gated: bool = False
+    #: True: frameworks serve it by a route of its own, which somebody has to give the same rights.
+    routed: bool = False
 
 
 def _path(spell: Spell) -> Spell:
@@ -132,7 +134,7 @@ def _public_then_query(place: Place) -> bytes:
 
 
 SPELLINGS: Final = (
-    Spelling(what="a slash at its end", variant="V-P01", spell=_end(b"/"), common=True, gated=True),
+    Spelling(what="a slash at its end", variant="V-P01", spell=_end(b"/"), common=True, gated=True, routed=True),
     Spelling(what="a dot at its end", variant="V-P01", spell=_end(b"/.")),
     Spelling(what="two slashes at its end", variant="V-P01", spell=_end(b"//")),
     Spelling(what="an empty query", variant="V-P01", spell=lambda place: place.path + b"?"),
@@ -173,7 +175,7 @@ SPELLINGS: Final = (
     Spelling(what="its last segment capitalised", variant="V-P07", spell=_literal(bytes.capitalize)),
     Spelling(what="its first segment in upper case", variant="V-P07", spell=_first(bytes.upper)),
     Spelling(what="all of it in upper case", variant="V-P07", spell=_path(lambda place: place.path.upper())),
-    Spelling(what="the suffix .json", variant="V-P08", spell=_end(b".json"), common=True, gated=True),
+    Spelling(what="the suffix .json", variant="V-P08", spell=_end(b".json"), common=True, gated=True, routed=True),
     Spelling(what="the suffix .css", variant="V-P08", spell=_end(b".css"), gated=True),
     Spelling(what="the suffix .html", variant="V-P08", spell=_end(b".html")),
     Spelling(what="a style sheet below it", variant="V-P08", spell=_end(b"/x.css")),
@@ -196,6 +198,7 @@ SPELLINGS: Final = (
 
 COMMON: Final = tuple(spelling for spelling in SPELLINGS if spelling.common)
 GATED: Final = tuple(spelling for spelling in SPELLINGS if spelling.gated)
+ROUTED: Final = tuple(spelling for spelling in SPELLINGS if spelling.routed)
 
 
 def place(probe: Probe, operation: Operation, base: str, public: bytes) -> Place:
@@ -225,3 +228,13 @@ def some(number: int, wanted: int) -> tuple[Spelling, ...]:
     """Return a few of the common spellings: the commonest and others for each number, so that all are tried."""
     first, *rest = COMMON
     return (first, *(rest[(number * (wanted - 1) + step) % len(rest)] for step in range(wanted - 1)))
+
+
+def with_too_little(number: int, wanted: int) -> tuple[tuple[Spelling, ...], tuple[Spelling, ...]]:
+    """Return a few of the common spellings: those to be tried without a key, and those with one that may too little.
+
+    Where a spelling has a route of its own, what is forgotten there is the right, if not the key as well.
+    """
+    keyless = tuple(spelling for spelling in COMMON if spelling not in ROUTED)
+    keyed = ROUTED if wanted > len(ROUTED) else (ROUTED[number % len(ROUTED)],)
+    return tuple(keyless[(number + step) % len(keyless)] for step in range(wanted - len(keyed))), keyed

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
 from authcontract_policy import Operation
 
-from authcontract_conformance.clauses._clause import Capability, Case, Clause, Steps
+from authcontract_conformance.clauses._clause import Case, Clause, Steps
+from authcontract_conformance.clauses._openings import almost
 from authcontract_conformance.clauses._undocumented import KNOWN, cases, one_for_each_path
 from authcontract_conformance.exchange._exchange import Acquire, Delivery, Exchange, Key, Need, Probe
 from authcontract_conformance.oracle._oracle import broken, describe_exchange
@@ -138,17 +139,11 @@ def closed(world: World) -> dict[str, tuple[Operation, Need]]:
     Such a key gets past the check of another method, where that of its own is asked for on the side.
     """
     found: dict[str, tuple[Operation, Need]] = {}
-    everything = Capability.KEY_MANAGEMENT in world.settings.capabilities
     for operation in _showing(world):
-        needs = world.access.insufficient(operation, world.environment, wide=everything)
-        if operation.method in KNOWN[1:] and needs and world.resources.reader(operation):
-            found.setdefault(operation.method, (operation, _widest(world, operation, needs)))
+        need = almost(world, operation)
+        if operation.method in KNOWN[1:] and need is not None and world.resources.reader(operation):
+            found.setdefault(operation.method, (operation, need))
     return found
-
-
-def _widest(world: World, operation: Operation, needs: Sequence[Need]) -> Need:
-    near = [op for op in world.operations if op.path in (operation.path, operation.path.rpartition("/")[0])]
-    return max(reversed(needs), key=lambda need: sum(world.access.permits(op, need) for op in near))
 
 
 # --- METH-3: methods that are none ----------------------------------------------------------------------------------

@@ -6,21 +6,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from authcontract_policy import Operation
 
 from authcontract_conformance.clauses import _authority
 from authcontract_conformance.clauses._authority import no_reads
-from authcontract_conformance.clauses._clause import Case, Clause, Steps
-from authcontract_conformance.clauses._openings import answerable, canonical, narrowest, public_path, reading
+from authcontract_conformance.clauses._clause import Capability, Case, Clause, Steps
+from authcontract_conformance.clauses._openings import almost, answerable, canonical, narrowest, public_path, reading
 from authcontract_conformance.clauses._spellings import (
     GATED,
+    ROUTED,
     SPELLINGS,
     Spelling,
     place,
     some,
     spelled,
+    with_too_little,
 )
 from authcontract_conformance.clauses.http2 import over_http2
 from authcontract_conformance.exchange._exchange import Acquire, Exchange, Key, Need, Parts, Probe
@@ -37,7 +40,7 @@ from authcontract_conformance.oracle._verdict import (
     warn,
 )
 from authcontract_conformance.world._needs import describe
-from authcontract_conformance.world._patterns import bypasses, gained, protected, reading_operation
+from authcontract_conformance.world._patterns import Attempt, bypasses, gained, protected, reading_operation
 from authcontract_conformance.world._world import SAFE, Asking, Item, World
 
 #: Up to so many operations are each tried with every common spelling.
@@ -46,6 +49,8 @@ MANY = 60
 CHOSEN, FEW = 150, 2
 #: Common spellings for each operation where there are not many.
 USUAL = 3
+#: Who asks, and how the path is spelled; None: somebody without a key.
+Try: TypeAlias = tuple[Need | None, Spelling]
 
 
 # --- ROUTE-1: spellings --------------------------------------------------------------------------------------------
@@ -58,31 +63,50 @@ def _otherwise(world: World, operation: Operation, key: Key | None, spelling: Sp
     return spelled(probe, spelling, here) or replace(probe, label="as documented")
 
 
-def _spelled(operation: Operation, spellings: Sequence[Spelling], need: Need | None, world: World) -> Steps:
-    key: Key | None = None if need is None else (yield Acquire(need))
-    attempts = [partial(_otherwise, world, operation, key, spelling) for spelling in spellings]
+def _spelled(operation: Operation, tries: Sequence[Try], world: World) -> Steps:
+    attempts: list[Attempt] = []
+    for need, spelling in tries:
+        key: Key | None = None if need is None else (yield Acquire(need))
+        attempts.append(partial(_otherwise, world, operation, key, spelling))
     return (yield from bypasses(world, operation, attempts, method=operation.method))
 
 
-def _chosen(operations: Sequence[Operation]) -> Iterator[tuple[Operation, tuple[Spelling, ...]]]:
-    """Return each operation with the common spellings that are tried on it; of very many, some with few."""
+def _tried(world: World) -> Iterator[tuple[Operation, tuple[Try, ...]]]:
+    """Return each operation with how it is asked for: what shares a case is there for certain, or not at all.
+
+    Of very many operations only some are tried, and those in few spellings.
+    """
+    operations, reader = answerable(world), next(iter(reading(world)), None)
     many = len(operations) > MANY
     step = max(1, len(operations) // CHOSEN) if many else 1
+    wanted = FEW if many else USUAL
+    everything = Capability.KEY_MANAGEMENT in world.settings.capabilities
     for number, operation in enumerate(operations[::step]):
-        yield operation, some(number, FEW if many else USUAL)
+        need = almost(world, operation)
+        keyless, keyed = with_too_little(number, wanted) if need and everything else (some(number, wanted), ROUTED[:1])
+        nobodys: tuple[Try, ...] = tuple((None, each) for each in keyless) if operation != reader else ()
+        somebodys: tuple[Try, ...] = tuple((need, each) for each in keyed) if need is not None else ()
+        yield from (
+            ((operation, (*nobodys, *somebodys)),)
+            if everything
+            else (
+                (operation, nobodys),
+                (operation, somebodys),
+            )
+        )
+    if reader is not None:
+        yield reader, tuple((None, each) for each in SPELLINGS)
+    closed = narrowest(world)
+    if closed is not None:
+        yield closed[0], tuple((closed[1], each) for each in GATED)
 
 
 def _route_1(world: World) -> Iterable[Case]:
-    reader = next(iter(reading(world)), None)
-    for operation, spellings in _chosen(answerable(world)):
-        if operation != reader:
-            yield Case(f"{operation.label} without a key", partial(_spelled, operation, spellings, None))
-    if reader is not None:
-        yield Case(f"{reader.label} without a key, in every spelling", partial(_spelled, reader, SPELLINGS, None))
-    closed = narrowest(world)
-    if closed is not None:
-        subject = f"{closed[0].label} with {describe(closed[1])}"
-        yield Case(subject, partial(_spelled, closed[0], GATED, closed[1]))
+    for operation, tries in _tried(world):
+        holders = dict.fromkeys("no key" if need is None else describe(need) for need, _ in tries)
+        if tries:
+            subject = f"{operation.label} with {' or '.join(holders)}, in {len(tries)} spellings"
+            yield Case(subject, partial(_spelled, operation, tries))
     for operation, need, open_one in _elsewhere(world):
         who = "without a key" if need is None else f"with {describe(need)}"
         yield Case(f"{operation.label} {who}, named by a header", partial(_named, operation, need, open_one))
@@ -245,10 +269,11 @@ CLAUSES = (
         sources=("CWE-551", "CWE-647", "OWASP ASVS 4.1.3", "RFC 3986 section 6"),
         promise="No other spelling of a path opens what the documented one keeps shut.",
         why="What checks and what routes often read a path in two ways, and the difference is a door.",
-        how="Each operation is asked for without a key in the spellings that routers forgive most: a slash at the end, "
-        "doubled slashes, upper case, encoded letters, dot segments, a suffix. One that reads is asked for in every "
-        "spelling of the table, one that a weak key may not call in those that gates stumble over; then the path "
-        "stands in a proxy's header. Any answer will do, except the content, the change, or what a key that may sees.",
+        how="Each operation is asked for in the spellings that routers forgive most: a slash at the end and a suffix "
+        "with a key that may almost, doubled slashes, upper case, encoded letters and dot segments without one, by "
+        "turns. One that reads is asked for in every spelling of the table, one that a weak key may not call in those "
+        "that gates stumble over; then the path stands in a proxy's header. Any answer will do, except the content, "
+        "the change, or what a key that may sees.",
         fix="Decide on the very path that is routed, after it was decoded once; refuse what has two readings.",
         precedents=(
             "CVE-2016-5007 (Spring Security: a slash or space at the end)",

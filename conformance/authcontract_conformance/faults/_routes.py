@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -14,7 +15,7 @@ from authcontract_conformance.reference import Answer, Message, Seams, Server
 
 from ._fault import Family, Fault
 from ._readings import Reread, at_host, by_path, by_segments, by_target, hosts, in_http_1, two_readings
-from ._tools import WRITING, Onward, may_write, passing, values
+from ._tools import WRITING, Onward, may_write, passing, takes_a_right, values
 
 _STATIC: Final = re.compile(rb"\.(css|js|png)$")
 _SUFFIX: Final = re.compile(rb"\.(json|html|xml)$")
@@ -80,18 +81,46 @@ def _without_space(path: bytes) -> bytes:
     return re.sub(rb"(%20|%09|%00|\x85|\xa0)+$", b"", path, flags=re.IGNORECASE)
 
 
+def _without_suffix(path: bytes) -> bytes:
+    return _SUFFIX.sub(b"", path)
+
+
 def _last_changing(server: Server, operation: Operation) -> bool:
     """Tell whether it is the last operation of the specification that changes an item."""
-    return operation in _changing(server.contract)[-1:]
+    return operation in _on_items(server.contract, "PATCH", "PUT")[-1:]
 
 
-def _changing(contract: Contract) -> list[Operation]:
-    changing = [each for each in contract.operations if each.method in {"PATCH", "PUT"} and each.path.endswith("}")]
-    return [each for each in changing if not contract.permit(each, None, None).allowed]
+def _first_taking_a_right(*methods: str) -> Callable[[Server, Operation], bool]:
+    """Return what tells whether it is the first operation with these methods on an item that not every key may call."""
+
+    def first(server: Server, operation: Operation) -> bool:
+        return operation in _restricted(server.contract, *methods)[:1]
+
+    return first
+
+
+def _on_items(contract: Contract, *methods: str) -> list[Operation]:
+    """Return the operations with these methods on an item that need a key."""
+    found = [each for each in contract.operations if each.method in methods and each.path.endswith("}")]
+    return [each for each in found if not contract.permit(each, None, None).allowed]
+
+
+def _restricted(contract: Contract, *methods: str) -> list[Operation]:
+    return [each for each in _on_items(contract, *methods) if takes_a_right(contract, each)]
 
 
 def _nothing_changes(contract: Contract) -> str | None:
-    return None if _changing(contract) else "no operation changes an item"
+    return None if _on_items(contract, "PATCH", "PUT") else "no operation changes an item"
+
+
+def _every_key_may(*methods: str) -> Callable[[Contract], str | None]:
+    """Return what says that no item has an operation with one of these methods that some key may not call."""
+
+    def meaningful(contract: Contract) -> str | None:
+        there = bool(_restricted(contract, *methods))
+        return None if there else f"no item has a {' or '.join(methods)} that a key may not call"
+
+    return meaningful
 
 
 def _listed_open(_server: Server, request: Request) -> Request | None:
@@ -295,6 +324,22 @@ FAULTS: Final = (
         meaningful=_nothing_changes,
     ),
     Fault(
+        name="one-deletion-by-a-suffix",
+        sentence="One operation that deletes an item asks for a key and for no right where its path ends in `.json`",
+        family=Family.LIBRARY,
+        clauses=("ROUTE-1",),
+        plant=two_readings(by_path(_without_suffix), only=_first_taking_a_right("DELETE"), without_key=False),
+        meaningful=_every_key_may("DELETE"),
+    ),
+    Fault(
+        name="one-change-by-a-slash",
+        sentence="One operation that changes an item asks for no right where a slash stands at the end of its path",
+        family=Family.IMPLEMENTATION,
+        clauses=("ROUTE-1",),
+        plant=two_readings(by_path(_without_slash), only=_first_taking_a_right("PATCH", "PUT"), without_key=False),
+        meaningful=_every_key_may("PATCH", "PUT"),
+    ),
+    Fault(
         name="rights-by-doubled-slash",
         sentence="A path with doubled slashes needs a key, and no right",
         family=Family.DEPLOYMENT,
@@ -323,7 +368,7 @@ FAULTS: Final = (
         "format-suffix-unguarded",
         "The router takes a suffix for a format, the guard for another path",
         Family.LIBRARY,
-        by_path(lambda path: _SUFFIX.sub(b"", path)),
+        by_path(_without_suffix),
     ),
     _fault(
         "style-sheets-unguarded",

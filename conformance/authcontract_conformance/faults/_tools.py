@@ -149,6 +149,15 @@ def may(server: Server, key: KeyRecord | None, operation: Operation) -> bool:
     return server.contract.permit(operation, key, None).allowed
 
 
+def takes_a_right(contract: Contract, operation: Operation) -> bool:
+    """Tell whether some key may not call an operation, for lack of a scope."""
+    kinds, scopes = contract.policy.keys.kinds.values(), contract.resolution.scopes
+    several = [(kind, frozenset[str]()) for kind in kinds if kind.holds == "several scopes"]
+    weak = [*several, *((kind, frozenset({scope})) for kind in kinds if kind.holds == "one scope" for scope in scopes)]
+    keys = (KeyRecord(id="", digest="", kind=kind.name, scopes=held, issued_at=0.0) for kind, held in weak)
+    return any(not contract.permit(operation, key, None).allowed for key in keys)
+
+
 def may_write(server: Server, key: KeyRecord | None) -> bool:
     """Tell whether a key may call any operation that changes something."""
     return any(may(server, key, op) for op in server.contract.operations if op.method in WRITING)

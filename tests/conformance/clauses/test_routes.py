@@ -5,7 +5,16 @@ from dataclasses import replace
 
 import authcontract_engine as engine
 import pytest
-from authcontract_conformance.clauses._spellings import COMMON, GATED, SPELLINGS, place, some, spelled
+from authcontract_conformance.clauses._spellings import (
+    COMMON,
+    GATED,
+    ROUTED,
+    SPELLINGS,
+    place,
+    some,
+    spelled,
+    with_too_little,
+)
 from authcontract_conformance.exchange._exchange import HOST, Credential, Delivery, Exchange, Probe
 from authcontract_conformance.oracle._verdict import Word
 from authcontract_conformance.reference import CORRECT, Answer, Message, Seams, Server
@@ -99,6 +108,14 @@ def test_every_common_spelling_is_tried_somewhere_and_the_commonest_everywhere(w
     chosen = [some(number, wanted) for number in range(len(COMMON))]
     assert {spelling for few in chosen for spelling in few} == {*COMMON}
     assert all(few[0] == COMMON[0] and len({*few}) == wanted for few in chosen)
+
+
+@pytest.mark.parametrize("wanted", [2, 3])
+def test_what_has_a_route_of_its_own_is_tried_with_too_little_and_the_others_without_a_key(wanted: int) -> None:
+    chosen = [with_too_little(number, wanted) for number in range(len(COMMON))]
+    assert {spelling for _, keyed in chosen for spelling in keyed} == {*ROUTED} == {s for s in COMMON if s.routed}
+    assert {spelling for keyless, _ in chosen for spelling in keyless} == {*COMMON} - {*ROUTED}
+    assert all(len({*keyless, *keyed}) == wanted for keyless, keyed in chosen)
 
 
 # --- who must not be accused ---------------------------------------------------------------------------------------
