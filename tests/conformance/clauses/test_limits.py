@@ -119,6 +119,15 @@ def test_without_a_clock_a_defect_is_found(name: str, clause: str) -> None:
     assert ACCUSED & set(words(talk, clause).values())
 
 
+def test_what_the_run_did_before_is_forgotten_first() -> None:
+    """Where all keys are declared, one that is refused while another is used up may have been used before."""
+    planted = fault("organisation-shares-one-counter")
+    assert planted is not None
+    talk = on_the_wall(Conversation("synaptiq", seams=planted.plant(CORRECT), confirmed=True))
+    talk.settings = replace(talk.settings, disposable=False)
+    assert Word.FAIL in words(talk, "RATE-8").values()
+
+
 @pytest.mark.parametrize("clause", ["RATE-1", "RATE-8", "RATE-9", "RATE-10"])
 @pytest.mark.parametrize("window", [1, 2])
 def test_a_window_too_short_for_the_clock_costs_nothing(
