@@ -22,6 +22,8 @@ from authcontract_conformance.exchange._exchange import Delivery
 #: A refusal is small and a list of a few objects too; more than this is a target trying our memory.
 MAX_BODY = 2 * 1024 * 1024
 MAX_HEAD = 64 * 1024
+#: Pieces of a body; one that comes a byte at a time would keep us busy for longer than anybody waits.
+MAX_PIECES = 10_000
 #: 1xx responses before the final one; more is a storm.
 MAX_INFORMATIONAL = 8
 #: RFC 9112 section 4.
@@ -166,7 +168,7 @@ class Connection:
         return Answer(delivery=delivery, body=body, problem=problem, started=started)
 
     async def _receive(self, parser: h11.Connection) -> Answer:
-        status, body, informational = 0, bytearray(), 0
+        status, body, informational, pieces = 0, bytearray(), 0, 0
         headers: tuple[tuple[str, str], ...] = ()
         while True:
             event = await self._event(parser)
@@ -179,6 +181,9 @@ class Connection:
                 headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in event.headers.raw_items())
             elif isinstance(event, h11.Data):
                 body += event.data
+                pieces += 1
+                if pieces > MAX_PIECES:
+                    raise _TooMuchError(f"a body in more than {MAX_PIECES} pieces")
                 if len(body) > MAX_BODY:
                     raise _TooMuchError(f"a body over {MAX_BODY} bytes")
             else:

@@ -32,9 +32,11 @@ from hyperframe.frame import (
     GoAwayFrame,
     HeadersFrame,
     PingFrame,
+    PriorityFrame,
     PushPromiseFrame,
     RstStreamFrame,
     SettingsFrame,
+    WindowUpdateFrame,
 )
 
 GET: Fields = ((b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"h"), (b":path", b"/leads"))
@@ -462,6 +464,13 @@ HOSTILE: dict[str, tuple[Script, Delivery, str]] = {
         Delivery.GARBAGE,
         "2000 small frames without an end",
     ),
+    "windows for ever": (
+        raw(*(WindowUpdateFrame(0, window_increment=1) for _ in range(1000)), forever=True),
+        Delivery.GARBAGE,
+        "",
+    ),
+    "priorities for ever": (raw(*(PriorityFrame(1) for _ in range(1000)), forever=True), Delivery.GARBAGE, ""),
+    "resets for ever": (raw(*(RstStreamFrame(1, 8) for _ in range(1000)), forever=True), Delivery.CLOSED, "CANCEL"),
     "settings for ever": (raw(*(SettingsFrame(0) for _ in range(1000)), forever=True), Delivery.GARBAGE, ""),
     "a reset": (raw(RstStreamFrame(1, 1)), Delivery.CLOSED, "the target reset the request: PROTOCOL_ERROR"),
     "a reset with a code of nobody": (raw(RstStreamFrame(1, 999)), Delivery.CLOSED, "the target reset the request: "),

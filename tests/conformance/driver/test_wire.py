@@ -177,6 +177,11 @@ NOT_ANSWERED: dict[str, tuple[Script, Delivery, str]] = {
         Delivery.GARBAGE,
         "a body over",
     ),
+    "chunks of a byte": (
+        saying(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 20_000),
+        Delivery.GARBAGE,
+        "a body in more than 10000 pieces",
+    ),
     "100,000 header lines": (saying(LINES), Delivery.GARBAGE, NO_HTTP),
     "a header line without end": (
         saying(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 10**6),
