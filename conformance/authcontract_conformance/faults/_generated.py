@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from authcontract_engine import Body, Contract, Decision, KeyRecord
-from authcontract_policy import Cause
+from authcontract_policy import Cause, Operation, inline
 
 from authcontract_conformance.reference import Call, Outcome, Seams, Server
+from authcontract_conformance.samples._instance import merged
 
 from ._fault import Family, Fault
 from ._tools import altered, at_key, lets
@@ -53,16 +55,51 @@ def _parameters_fall_back(seams: Seams) -> Seams:
 
 
 def _incomplete(seams: Seams) -> Seams:
-    def without_last(value: Any) -> Any:
-        return dict(list(value.items())[:-1]) if isinstance(value, dict) else [value]
-
     def perform(server: Server, call: Call) -> Outcome:
-        outcome = seams.perform(server, call)
-        if call.request.method != b"GET" or not outcome.body or call.body is Body.INVALID:
+        outcome, operation = seams.perform(server, call), call.reading.operation
+        if call.request.method != b"GET" or operation is None or not outcome.body or call.body is Body.INVALID:
             return outcome
-        return replace(outcome, body=json.dumps(without_last(json.loads(outcome.body))).encode())
+        schema = _answer(server.contract, operation)
+        return replace(outcome, body=json.dumps(_without_last(schema, json.loads(outcome.body))).encode())
 
     return replace(seams, perform=perform)
+
+
+def _without_last(schema: Any, value: Any) -> Any:
+    """Return a value without the last field that its schema requires, of itself or else of the first part of it."""
+    whole = merged(schema) if isinstance(schema, Mapping) else {}
+    if isinstance(value, list):
+        return [_without_last(whole.get("items", {}), inner) if at == 0 else inner for at, inner in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    required = [name for name in whole.get("required", ()) if name in value]
+    if required:
+        return {name: inner for name, inner in value.items() if name != required[-1]}
+    properties = whole.get("properties", {})
+    for name, inner in value.items():
+        less = _without_last(properties.get(name, {}), inner)
+        if less != inner:
+            return {**value, name: less}
+    return value
+
+
+def _answer(contract: Contract, operation: Operation) -> Mapping[str, Any]:
+    """Return the schema of what an operation answers where all is well."""
+    answers = (each for status, each in operation.responses.items() if status in {"200", "2XX"})
+    schema = next((schema for each in answers for media, schema in each.items() if "json" in media), {})
+    return inline(contract.specification, schema)
+
+
+def _requires(schema: Mapping[str, Any]) -> bool:
+    whole = merged(schema)
+    parts = (whole.get("items"), *whole.get("properties", {}).values())
+    return bool(whole.get("required")) or any(_requires(part) for part in parts if isinstance(part, Mapping))
+
+
+def _nothing_required(contract: Contract) -> str | None:
+    reads = [operation for operation in contract.operations if operation.method == "GET"]
+    there = any(_requires(_answer(contract, operation)) for operation in reads)
+    return None if there else "the specification requires no field of what is read"
 
 
 def _revived(seams: Seams) -> Seams:
@@ -99,10 +136,11 @@ FAULTS: Final = (
     ),
     Fault(
         name="response-lacks-a-field",
-        sentence="Responses lack the last field that the specification documents",
+        sentence="Responses lack the last field that the specification requires",
         family=Family.IMPLEMENTATION,
         clauses=("FUZZ-2",),
         plant=_incomplete,
+        meaningful=_nothing_required,
     ),
     Fault(
         name="second-rotation-revives",
