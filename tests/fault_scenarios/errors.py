@@ -28,4 +28,5 @@ SHOWN: Shown = {
         True,
     ),
     "debug-page-for-bad-key": (lambda c: b"Traceback" in c.send("GET", "/orders", "x").body, False, True),
+    "links-by-host": (lambda c: "link" in headers(refused(c)), False, True),
 }

@@ -136,6 +136,15 @@ def _debug_page(seams: Seams) -> Seams:
     return answering(seams, change)
 
 
+def _links_by_host(seams: Seams) -> Seams:
+    def change(_server: Server, call: Call, _decision: Decision, answer: Answer) -> Answer:
+        host = next((value for name, value in call.request.headers if name.lower() == b"host"), b"")
+        link = f'<https://{host.strip().decode("latin-1")}/docs>; rel="help"'
+        return replace(answer, headers=(*answer.headers, ("Link", link)))
+
+    return answering(seams, change)
+
+
 FAULTS: Final = (
     Fault(
         name="no-challenge",
@@ -227,5 +236,12 @@ FAULTS: Final = (
         family=Family.DEPLOYMENT,
         clauses=("LEAK-4", "ERR-5"),
         plant=_debug_page,
+    ),
+    Fault(
+        name="links-by-host",
+        sentence="Links in answers are made of the Host that the caller sends",
+        family=Family.LIBRARY,
+        clauses=("ROUTE-3",),
+        plant=_links_by_host,
     ),
 )
