@@ -313,6 +313,8 @@ class Conversation:
             status=answer.status,
             headers=answer.headers,
             body=b"" if probe.method == b"HEAD" else answer.body,
+            sent_at=self.server.clock.now(),
+            received_at=self.server.clock.now(),
         )
         exchange = exchange if self.altered is None else self.altered(exchange)
         self.exchanges.append(exchange)

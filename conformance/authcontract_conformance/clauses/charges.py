@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 
 from authcontract_engine import Contract, KeyRecord
 from authcontract_policy import Cause, Operation, RateLimit
@@ -18,6 +19,7 @@ from authcontract_conformance.exchange._exchange import (
     Parts,
     Probe,
 )
+from authcontract_conformance.oracle._bounds import let_in_when_spent
 from authcontract_conformance.oracle._oracle import USUAL, Reality, describe_exchange
 from authcontract_conformance.oracle._verdict import (
     PASSED,
@@ -34,7 +36,10 @@ from authcontract_conformance.oracle._verdict import (
 )
 from authcontract_conformance.world._patterns import protected
 from authcontract_conformance.world._quota import (
+    AGREE,
+    FOREIGN,
     RESOLUTION,
+    TOO_MANY,
     Choice,
     chosen,
     counted,
@@ -47,10 +52,11 @@ from authcontract_conformance.world._quota import (
     rule,
     said,
     settled,
+    shared,
     spend,
     taken,
 )
-from authcontract_conformance.world._world import World
+from authcontract_conformance.world._world import Asking, Ended, World
 
 
 def _bytes(parts: Parts) -> bytes:
@@ -74,34 +80,42 @@ ALTERED: tuple[tuple[tuple[str | int, ...], ...], ...] = (
 )
 
 
+#: Requests of its own that a victim needs to show what somebody else takes.
+OWN = 2
+
+
 def _victims(limit: RateLimit, world: World) -> Steps:
-    """Send keys that are almost the victim's, and see whether the victim has fewer requests left."""
+    """Send keys that are almost the victim's, and see whether the victim has fewer requests left.
+
+    Where somebody else may use the key, something may be missing for that: it is believed if each of several times just
+    as much is missing, and nothing where no altered key is sent meanwhile.
+    """
     choice = chosen(world, limit)
     if "ip" in limit.per:
         return skipped("the limit counts addresses, and the stranger has the victim's")
+    if choice.capacity <= OWN:
+        return skipped(f"a limit of {choice.capacity} is too small to show what somebody else takes of it")
+    if limit.may_be_lower:
+        return unspecified("the policy says that less may be admitted")
     victim, _ = yield from fresh(world, choice)
-    before: Exchange = yield counting(world.request(choice.operation, victim, label="what the victim has left"), "row")
-    settled((before,))
-    for transforms in ALTERED:
-        lines = world.present(Credential(victim.id, transforms))
-        if not lines:
-            return skipped("keys do not travel in a header line")
-        refused: Exchange = yield counting(
-            world.request(choice.operation, victim, lines=lines, label="almost the victim's key"), "row"
-        )
-        if refused.status != 401:  # noqa: PLR2004  RFC 9110 section 15.5.2
-            return inconclusive(f"an altered key is answered {describe_exchange(refused)}: nothing is proved")
-    after: Exchange = yield counting(world.request(choice.operation, victim, label="what the victim has left"), "row")
-    settled((after,))
-    first, last = (said(world, exchange, limit, choice.operation) for exchange in (before, after))
-    if first is None or last is None or first.remaining is None or last.remaining is None:
-        return (yield from _victim_spends(world, choice, victim))
-    taken = first.remaining - last.remaining
-    if taken <= choice.charge.cost:
-        return PASSED
+    measure = counting(world.request(choice.operation, victim, label="what the victim has left"), "row")
+    missing: list[int] = []
+    for _ in range(AGREE if shared(world, limit) else 1):
+        before: Exchange = yield measure
+        yield from _altered(world, choice, victim)
+        after: Exchange = yield measure
+        settled((before, after))
+        taken = _taken(world, choice, before, after)
+        if taken is None:
+            return (yield from _victim_spends(world, choice, victim))
+        if taken <= choice.charge.cost:
+            return PASSED if not missing else inconclusive(f"not the same each time: {FOREIGN}")
+        missing.append(taken)
+    if len(set(missing)) > 1 or (shared(world, limit) and not (yield from _undisturbed(world, choice, measure))):
+        return inconclusive(FOREIGN)
     evidence = Evidence(
         expected=f"{choice.charge.cost} less left, for the victim's own request",
-        got=f"{taken} less left after {len(ALTERED)} requests with altered keys",
+        got=f"{missing[-1]} less left after {len(ALTERED)} requests with altered keys",
         exchange=after,
         control=before,
         rule=rule(world, limit),
@@ -109,17 +123,42 @@ def _victims(limit: RateLimit, world: World) -> Steps:
     return warn(evidence, "a stranger can use up a key without having it")
 
 
+def _altered(world: World, choice: Choice, victim: Key) -> Asking[None]:
+    """Send keys that were never issued and are almost a victim's; ends the case where they are not refused as such."""
+    for transforms in ALTERED:
+        lines = world.present(Credential(victim.id, transforms))
+        if not lines:
+            raise Ended(skipped("keys do not travel in a header line"))
+        refused: Exchange = yield counting(
+            world.request(choice.operation, victim, lines=lines, label="almost the victim's key"), "row"
+        )
+        if refused.status != 401:  # noqa: PLR2004  RFC 9110 section 15.5.2
+            told = describe_exchange(refused)
+            raise Ended(inconclusive(f"an altered key is answered {told}: nothing is proved"))
+
+
+def _undisturbed(world: World, choice: Choice, measure: Probe) -> Asking[bool]:
+    """Tell whether as many requests as altered keys were tried with take no more than their own price."""
+    exchanges: list[Exchange] = []
+    while len(exchanges) < len(ALTERED):
+        exchanges += [(yield measure)]
+    taken = [_taken(world, choice, before, after) for before, after in pairwise(exchanges)]
+    return all(each is not None and each <= choice.charge.cost for each in taken)
+
+
 def _victim_spends(world: World, choice: Choice, victim: Key) -> Steps:
-    """Where no response says what is left, use it up: two were sent, and the rest must be there."""
+    """Where no response says what is left, use it up: some were sent, and the rest must be there."""
     if not world.settings.frozen or noisy(world, choice.limit):
         return skipped("no response says what is left, and other requests or time may change it")
     usual = yield from observed(world, choice)
-    spent = yield from spend(world, choice, max(1, usual.admitted - 2), victim)
+    if usual.admitted <= OWN:
+        return skipped(f"{usual.admitted} at once are too few to show what somebody else takes of them")
+    spent = yield from spend(world, choice, usual.admitted - OWN, victim)
     if not spent.refusals:
         return PASSED
     evidence = Evidence(
         expected=f"{usual.admitted} admitted in all, as with any key",
-        got=f"{spent.admitted + 2} after {len(ALTERED)} requests with altered keys",
+        got=f"{spent.admitted + OWN} after {len(ALTERED)} requests with altered keys",
         exchange=spent.refusals[0],
         rule=rule(world, choice.limit),
     )
@@ -146,51 +185,104 @@ def _prices(world: World) -> Iterable[Case]:
         yield Case(limit.name, partial(_charged, limit))
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was taken between two responses that say what is left, for a request sent several times in between."""
+
+    units: int
+    #: How much may have flowed back meanwhile.
+    back: int
+    before: Exchange
+    exchange: Exchange
+    after: Exchange
+
+
 def _charged(limit: RateLimit, world: World) -> Steps:
     """Compare what is left before and after requests that are refused, or that have a price of their own."""
     choice = _with_refusals(world, limit)
     if choice is None:
         return skipped("no operation that reads without an object is counted by this limit")
+    if limit.may_be_lower:
+        return unspecified("the policy says that less may be admitted: several servers may say what each has left")
     key, _ = yield from fresh(world, choice)
-    measure = counting(world.request(choice.operation, key, label="what is left"), "row")
-    first: Exchange = yield measure
-    last: Exchange = yield measure
+    first: Exchange = yield _measure(world, choice, key)
+    last: Exchange = yield _measure(world, choice, key)
     settled((first, last))
     if (reading := _taken(world, choice, first, last)) is None:
         return skipped("no response says what is left")
-    if reading != choice.charge.cost and world.settings.frozen:
+    if reading != choice.charge.cost and world.settings.frozen and last.succeeded:
         return inconclusive("what is said to be left does not follow the requests; RATE-5 judges that")
+    if reading > choice.charge.cost:
+        return inconclusive(FOREIGN)
     judged: list[Judgement] = []
-    for refused in _refusals(world, limit, choice, key):
-        for _ in range(TIMES):
-            exchange: Exchange = yield counting(refused.probe, "row")
-        after: Exchange = yield measure
-        settled((after,))
-        units = (_taken(world, choice, last, after) or 0) - choice.charge.cost
-        judged += _judge_price(world, choice, refused, units, (last, exchange))
-        last = after
+    for number in range(len(list(_refusals(world, limit, choice, key)))):
+        if world.settings.frozen:  # a key for each, so that a small amount is enough; it costs no waiting
+            key, _ = yield from fresh(world, choice)
+            first = yield _measure(world, choice, key)
+        refused = list(_refusals(world, limit, choice, key))[number]
+        judged += yield from _priced(world, choice, refused, key, first)
     found = next((each for word in SEVERITY for each in judged if each.word is word), None)
     if found is None:
-        return skipped("nothing is refused to this key")
+        return skipped("nothing is refused to this key, or too little is left to see what that takes")
     priced = ", ".join(each.reason for each in judged if each.word is Word.PASS)
     return Judgement(word=Word.PASS, reason=priced) if found.word is Word.PASS else found
 
 
-def _judge_price(
-    world: World, choice: Choice, refused: Refused, units: int, exchanges: tuple[Exchange, Exchange]
-) -> Iterator[Judgement]:
+def _measure(world: World, choice: Choice, key: Key) -> Probe:
+    return counting(world.request(choice.operation, key, label="what is left"), "row")
+
+
+def _priced(world: World, choice: Choice, refused: Refused, key: Key, first: Exchange) -> Asking[tuple[Judgement, ...]]:
+    """Judge what one request takes; where time runs or others ask, only if it is found as often as it takes.
+
+    A window for everybody may end in one of two measurements, and never in both, as long as all is over within a window
+    of the first request; after that a log forgets one request after the other. Somebody else's request would have to
+    fall into each of them.
+    """
+    found: list[tuple[Judgement, ...]] = []
+    for _ in range(1 if world.settings.frozen else AGREE):
+        measured = yield from _measured(world, choice, refused, key)
+        in_time = world.settings.frozen or (
+            measured is not None and measured.after.received_at < first.sent_at + choice.window - RESOLUTION
+        )
+        if measured is None or not in_time:
+            return ()
+        judged = tuple(_judge_price(world, choice, refused, measured))
+        if not any(each.word is Word.WARN for each in judged):
+            return judged if not found else ()
+        found.append(judged)
+    got = {each.evidence.got for judged in found for each in judged if each.evidence is not None}
+    return found[-1] if len(got) == 1 else (inconclusive(FOREIGN),)
+
+
+def _measured(world: World, choice: Choice, refused: Refused, key: Key) -> Asking[Measured | None]:
+    """Send a request several times between two that say what is left; None where too little was left for that."""
+    before: Exchange = yield _measure(world, choice, key)
+    for _ in range(TIMES):
+        exchange: Exchange = yield counting(refused.probe, "row")
+    after: Exchange = yield _measure(world, choice, key)
+    settled((before, after))
+    units = _taken(world, choice, before, after)
+    if units is None or TOO_MANY in (before.status, exchange.status, after.status):
+        return None
+    back = 0
+    if not world.settings.frozen:
+        seconds = after.received_at - before.sent_at + RESOLUTION
+        back = let_in_when_spent(choice.charge.amount, choice.window, seconds)
+    return Measured(units - choice.charge.cost, back, before, exchange, after)
+
+
+def _judge_price(world: World, choice: Choice, refused: Refused, measured: Measured) -> Iterator[Judgement]:
     """Judge what was taken for a request sent several times; nothing where the target answered what no price is for."""
-    limit, (before, exchange) = choice.limit, exchanges
-    # Where time runs, something flows back meanwhile, so that less may seem to be taken.
-    flowed = 0.0 if world.settings.frozen else choice.rate * RESOLUTION / choice.window + 1
+    limit, units, exchange = choice.limit, measured.units, measured.exchange
     cost = partial(_cost, world, limit, refused, exchange.status)
     promised, each = cost(world.contract), units / TIMES
-    if not flowed and units % TIMES == 0:
+    if world.settings.frozen and units % TIMES == 0:
         world.settings.oracle.seen(cost, units // TIMES, exchange)
     if promised is None:
         return
     silence = world.settings.oracle.accepted(cost).get(units // TIMES)
-    if promised - flowed <= each <= promised:
+    if promised * TIMES - measured.back <= units <= promised * TIMES:
         yield Judgement(word=Word.PASS, reason=refused.name)
     elif silence is not None:
         yield unspecified(f"{silence} is only assumed; {refused.name} takes {each:g} of {limit.name}")
@@ -199,7 +291,7 @@ def _judge_price(
             expected=f"{promised * TIMES} less left after {TIMES} requests: {refused.name}",
             got=f"{units} less left",
             exchange=exchange,
-            control=before,
+            control=measured.before,
             rule=rule(world, limit),
         )
         yield warn(evidence, "a request does not take what the policy says")

@@ -35,6 +35,7 @@ from authcontract_conformance.oracle._verdict import (
 )
 from authcontract_conformance.world._management import operation_for, rotate
 from authcontract_conformance.world._quota import (
+    RESOLUTION,
     Choice,
     Spent,
     chosen,
@@ -46,7 +47,7 @@ from authcontract_conformance.world._quota import (
     settled,
     together,
 )
-from authcontract_conformance.world._sandwich import hopeless, sandwich
+from authcontract_conformance.world._sandwich import Sandwich, hopeless, sandwich
 from authcontract_conformance.world._world import Asking, World
 
 #: An address that is nobody's (RFC 5737), and one of the new kind that holds an old one (RFC 4291 section 2.5.5.2).
@@ -74,6 +75,8 @@ FAVOURS = (
     ("X-Internal-Request", "1"),
     ("X-Skip-Rate-Limit", "1"),
 )
+#: Why an admission proves nothing where less may be admitted.
+LEFT_OVER = "what got in may be left over: less may be admitted, and the documented amount was not"
 
 
 # --- RATE-8 --------------------------------------------------------------------------------------------------------
@@ -159,10 +162,11 @@ def _apart(
     expected = shares(world.contract)
     seen = bool(len(found.admitted) <= found.allowance) if expected else not found.admitted
     silence = world.settings.oracle.accepted(shares).get(seen)
-    if not found.held:
-        return inconclusive("the key that was used up was let in meanwhile")
     if expected is None:
         return skipped("this limit does not count such a key")
+    left_over = expected and not seen and not _over(world, spent, found)
+    if (reason := _proves_nothing(found) or (LEFT_OVER if left_over else None)) is not None:
+        return inconclusive(reason)
     if seen and not expected and noisy(world, limit) and not from_idle:
         yield Wait(seconds=2 * choice.window)
         return (yield from _apart(limit, find, world, from_idle=True))
@@ -304,12 +308,14 @@ def _around(limit: RateLimit, way: Way | None, world: World) -> Steps:
     # Where time runs, each is tried by itself, so that they are few enough to prove something.
     for group in [probes] if world.settings.frozen else [[probe] for probe in probes]:
         found = yield from sandwich(world, spent, group)
-        if not found.held:
-            # A bucket may let the key itself in again meanwhile. An allowance of its own would have let in each of them.
+        if (reason := _proves_nothing(found)) is not None:
+            # A bucket may let the key itself in again; an allowance of its own would have let in each of them.
             if not world.settings.frozen and len(found.admitted) < len(found.between):
                 continue
-            return inconclusive("the key that was used up was let in meanwhile")
+            return inconclusive(reason)
         if len(found.admitted) > found.allowance:
+            if not _over(world, spent, found):
+                return inconclusive(LEFT_OVER)
             open_to_all: Exchange = yield _keyless(found.admitted[0].probe)
             if open_to_all.succeeded:
                 return inconclusive(f"without a key it is answered {open_to_all.status} too: it is not the operation")
@@ -322,6 +328,25 @@ def _around(limit: RateLimit, way: Way | None, world: World) -> Steps:
             )
             return fail(evidence, "a request that differs in nothing that counts is not counted")
     return PASSED
+
+
+def _proves_nothing(found: Sandwich) -> str | None:
+    """Say why what came between two requests of a used up key proves nothing, if so."""
+    if not found.held:
+        return "the key that was used up was let in meanwhile" if found.in_time else "its window was over meanwhile"
+    return None if found.telling else "the answers took so long that what flowed in could admit them all"
+
+
+def _over(world: World, spent: Spent, found: Sandwich) -> bool:
+    """Tell whether a key got more than there is, with what it got before, where two refusals do not prove that.
+
+    Where less may be admitted, several servers may each count their share: one of them refuses while another still has
+    something left, so that two refusals do not prove that all is used up. Elsewhere they do.
+    """
+    if not spent.choice.limit.may_be_lower:
+        return True
+    seconds = 0.0 if world.settings.frozen else found.controls[1].received_at - spent.span[0] + RESOLUTION
+    return spent.admitted + len(found.admitted) > spent.choice.most_from_idle(seconds)
 
 
 def _keyless(probe: Probe) -> Probe:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -26,6 +27,8 @@ from authcontract_conformance.oracle._verdict import (
     warn,
 )
 from authcontract_conformance.world._quota import (
+    FOREIGN,
+    LONG,
     RESOLUTION,
     TOO_MANY,
     Choice,
@@ -37,9 +40,15 @@ from authcontract_conformance.world._quota import (
     remembered,
     rule,
     said,
+    shared,
+    spend,
 )
 from authcontract_conformance.world._world import Asking, Ended, World
 
+#: How often a key that is used up is asked again for a refusal, where it is let in instead.
+ASKED = 3
+#: How often a time that was said must be too short, where somebody else may use the key.
+EACH_TIME = 6
 #: Requests sent while a key is refused, to see whether they lengthen the refusal.
 IMPATIENT = 5
 
@@ -75,8 +84,9 @@ def _date(text: str) -> datetime | None:
 def _come_back(limit: RateLimit, world: World) -> Steps:
     choice = chosen(world, limit)
     refusal = yield from _refused(world, choice)
-    longest = longest_retry_after(choice.rate, choice.window)
-    expected = f"Retry-After of 1 to {longest} seconds, after which one request is admitted"
+    # What refused requests take must flow back too, and nobody knows how many there were.
+    longest = math.inf if choice.charge.cost_refused else longest_retry_after(choice.rate, choice.window)
+    expected = f"Retry-After of 1 to {longest:g} seconds, after which one request is admitted"
     evidence = Evidence(expected=expected, got="429 without Retry-After", exchange=refusal, rule=rule(world, limit))
     text = refusal.header("Retry-After")
     if text is None:
@@ -92,6 +102,10 @@ def _come_back(limit: RateLimit, world: World) -> Steps:
     if found is not None and found.remaining is not None and found.remaining >= choice.charge.cost:
         return warn(replace(evidence, got=f"429 with {found.remaining} left"), "what is left would be enough")
     again = yield from _after(world, choice, refusal, impatient=0)
+    if again.status == TOO_MANY and limit.may_be_lower:
+        return unspecified("the policy says that less may be admitted, and does not say when")
+    if again.status == TOO_MANY and shared(world, limit) and not (yield from _each_time(world, choice, impatient=0)):
+        return inconclusive(f"429 again after the time that was said: {FOREIGN}")
     if again.status == TOO_MANY:
         late = replace(evidence, got=f"429 again after {seconds:g} seconds", exchange=again, control=refusal)
         return warn(late, "Retry-After says too little")
@@ -104,12 +118,21 @@ def _come_back(limit: RateLimit, world: World) -> Steps:
 
 
 def _refused(world: World, choice: Choice) -> Asking[Exchange]:
-    """Return the last refusal of a key that was just used up: what was said before may be overtaken."""
+    """Return the last refusal of a key that was just used up: what was said before may be overtaken.
+
+    Time runs, or later refusals of the same key have taken something too.
+    """
     spent = yield from exhausted(world, choice)
-    if world.settings.frozen:
+    if world.settings.frozen and not choice.charge.cost_refused:
         return spent.refusals[-1]
-    refusal: Exchange = yield counting(world.request(choice.operation, spent.key, label="is told when to come back"))
-    return refusal if refusal.status == TOO_MANY else spent.refusals[-1]
+    for _ in range(ASKED):
+        refusal: Exchange = yield counting(
+            world.request(choice.operation, spent.key, label="is told when to come back")
+        )
+        if refusal.status == TOO_MANY:
+            return refusal
+        yield from spend(world, choice, choice.capacity + 2, spent.key)  # a window has ended meanwhile
+    raise Ended(inconclusive("the key that is used up is let in again and again before it is told when to come back"))
 
 
 def _after(world: World, choice: Choice, refusal: Exchange, *, impatient: int) -> Asking[Exchange]:
@@ -129,6 +152,25 @@ def _after(world: World, choice: Choice, refusal: Exchange, *, impatient: int) -
     if not impatient:
         world.settings.spent[choice.limit.name, "true word"] = again.succeeded
     return again
+
+
+def _each_time(world: World, choice: Choice, *, impatient: int) -> Asking[bool]:
+    """Tell whether a key that others may use is refused after the time that was said however often one comes back.
+
+    Whoever else asks would have to come each time between the moment when something is free again and our request. One
+    who asks so often that he does would have left less than half of the amount to use up.
+    """
+    spent = yield from exhausted(world, choice)
+    if 2 * spent.admitted < choice.capacity or choice.charge.cost_refused:
+        return False  # or others' refusals take something too, whenever they come
+    for _ in range(EACH_TIME):
+        refusal = yield from _refused(world, choice)
+        if EACH_TIME * (seconds_of(refusal) or 0.0) > LONG:
+            return False
+        again = yield from _after(world, choice, refusal, impatient=impatient)
+        if again.status != TOO_MANY:
+            return False
+    return True
 
 
 # --- RATE-13 -------------------------------------------------------------------------------------------------------
@@ -152,6 +194,8 @@ def _patient(limit: RateLimit, world: World) -> Steps:
     again = yield from _after(world, choice, refusal, impatient=IMPATIENT)
     if again.status != TOO_MANY:
         return PASSED if again.succeeded else inconclusive(f"afterwards the target answered {describe_exchange(again)}")
+    if shared(world, limit) and not (yield from _each_time(world, choice, impatient=IMPATIENT)):
+        return inconclusive(f"429 again after the time that was said: {FOREIGN}")
     evidence = Evidence(
         expected=f"one request admitted {seconds_of(refusal):g} seconds after the first refusal",
         got=f"429 again, since {IMPATIENT} more were sent meanwhile",

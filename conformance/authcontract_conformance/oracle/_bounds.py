@@ -8,7 +8,9 @@ bound grows with it. The arithmetic is exact, so that no rounding accuses anybod
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
+from itertools import groupby
 
 
 def at_most_from_idle(amount: int, window: float, seconds: float, burst: int | None = None) -> int:
@@ -39,14 +41,38 @@ def at_most(amount: int, window: float, seconds: float, burst: int | None = None
     )
 
 
-def pause_between(amount: int, window: float) -> float:
+def pause_between(amount: int, window: float, resolution: float = 0.0) -> float:
     """Return how long to wait between two requests, so that from idle no correct limiter refuses any.
 
     With one request every `window / (amount - 1)` no window holds more than `amount`, and a bucket refills faster than
     it is spent. `window / amount` would not do: a counter that weighs the window before refuses some then. For an
-    amount of one, two windows leave nothing of the last request (clauses 4.5).
+    amount of one, two windows leave nothing of the last request (clauses 4.5). A clock that ticks in steps forgets up
+    to one step later, so that to a log or a counter the window is that much longer.
     """
-    return 2 * window if amount == 1 else window / (amount - 1)
+    return 2 * window + resolution if amount == 1 else (window + resolution) / (amount - 1)
+
+
+#: How improbable a rhythm must be by chance, as the logarithm of one in so many.
+_IMPROBABLE = math.log(10_000)
+
+
+def steady(admitted: Sequence[bool]) -> bool:
+    """Tell whether refusals at an even pace come in a rhythm that a limiter has, and nobody who asks at random makes.
+
+    A limiter that nobody else uses and that lets in too little refuses at an even pace evenly: as many are let in, and
+    as many refused, each time, but for one at a boundary. Where somebody else's requests are the cause, the stretches
+    vary about as widely as they are long; that they all come out as even by chance has a probability of at most two
+    thirds for each, or of how much they vary by how long they are. The first and the last stretch are cut off.
+    """
+    stretches = [(let_in, len(list(group))) for let_in, group in groupby(admitted)][1:-1]
+    score = 0.0
+    for which in (True, False):
+        lengths = [length for let_in, length in stretches if let_in is which]
+        if not lengths or max(lengths) - min(lengths) > 1:
+            return False
+        spread = max(lengths) - min(lengths) + 1
+        score += sum(math.log(max(1.5, length / spread)) for length in lengths)
+    return score >= _IMPROBABLE
 
 
 def let_in_when_spent(amount: int, window: float, seconds: float) -> int:
@@ -57,6 +83,30 @@ def let_in_when_spent(amount: int, window: float, seconds: float) -> int:
     is what flows into a bucket, or out of a counter's last window, and one that was already under way (clauses 4.8).
     """
     return _refilled(amount, window, seconds) + 1
+
+
+def apart(first: tuple[float, float], second: tuple[float, float], window: float, resolution: float) -> bool:
+    """Tell whether no boundary of an aligned window can lie within both of two bursts, each from its start to its end.
+
+    Boundaries lie a whole number of windows apart, so that one in each is possible just where the first burst, moved by
+    whole windows, meets the second. That each is shorter than half a window is not enough: what counts is how far apart
+    they start, modulo the window, against how long both last. The limiter's clock may be late by its resolution.
+    """
+    (start, end), (again, last) = first, second
+    later = (again - start) % window
+    return later > end - start + resolution and window - later > last - again + resolution
+
+
+def memory(amount: int, window: float, burst: int, algorithm: str = "any") -> float:
+    """Return the seconds after which a limiter of whose requests none was refused has forgotten all of them.
+
+    Windows and logs forget within one window, a counter that weighs the window before within two, and a bucket is full
+    again once all that it holds has flowed back.
+    """
+    refilled = burst * window / amount
+    return {"fixed_window": window, "sliding_log": window, "window_counter": 2 * window, "token_bucket": refilled}.get(
+        algorithm, max(2 * window, refilled)
+    )
 
 
 def longest_retry_after(amount: int, window: float) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,10 +12,11 @@ from authcontract_engine import Charge, KeyRecord, Rule
 from authcontract_policy import Operation, RateLimit
 
 from authcontract_conformance.exchange._exchange import Acquire, Burst, Exchange, Key, Need, Probe, Purpose, Wait
-from authcontract_conformance.oracle._bounds import at_most_from_idle
+from authcontract_conformance.oracle._bounds import at_most_from_idle, memory, steady
 from authcontract_conformance.oracle._oracle import describe_exchange
 from authcontract_conformance.oracle._quota_fields import Said, promised
 from authcontract_conformance.oracle._verdict import Judgement, Word, inconclusive, skipped
+from authcontract_conformance.world._management import operation_for
 from authcontract_conformance.world._patterns import protected
 from authcontract_conformance.world._world import Asking, Ended, World
 
@@ -29,6 +31,14 @@ TRIED = 4
 RESOLUTION = 1.0
 #: Seconds that must be left of a window, where time runs, to show something on a key that is used up.
 ENOUGH = 5.0
+#: How often something must be seen alike, each time from idle, where somebody else may have caused it.
+AGREE = 3
+#: Why nothing is judged where it may have been somebody else.
+FOREIGN = "somebody else may be using the key, or what it is counted with"
+#: So many windows show whether refusals have a rhythm; nobody waits longer for that than these seconds.
+BEATS, LONG = 6, 400.0
+#: Seconds that a key may rest, where time runs, so that what it was used for before is forgotten.
+REST = 150.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +94,13 @@ class Spent:
     @property
     def seconds(self) -> float:
         """Return how long it took at most."""
-        return max(e.received_at for e in self.exchanges) - min(e.sent_at for e in self.exchanges)
+        began, ended = self.span
+        return ended - began
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Return when the first was sent and the last received, by the run's own clock."""
+        return min(e.sent_at for e in self.exchanges), max(e.received_at for e in self.exchanges)
 
     @property
     def refusals(self) -> tuple[Exchange, ...]:
@@ -188,7 +204,10 @@ def price(world: World, operation: Operation, need: Need) -> tuple[Charge, ...]:
 
 def chosen(world: World, limit: RateLimit) -> Choice:
     """Return the cheapest way to use a limit up; ends the case where there is none that a run can afford."""
-    choice = choose(world, limit)
+    place = (limit.name, "choice")
+    if place not in world.settings.spent:  # it is looked for in every operation, and asked for by every case
+        world.settings.spent[place] = choose(world, limit)
+    choice: Choice | None = world.settings.spent[place]
     if choice is None:
         raise Ended(skipped("no operation and key for which this limit is the first to refuse"))
     if min(choice.capacity, choice.rate) < 1:
@@ -219,6 +238,8 @@ def _alike(world: World, choice: Choice) -> Asking[tuple[Operation, ...]]:
         same = set(price(world, operation, choice.need)) == set(price(world, choice.operation, choice.need))
         if same and len(found) < choice.capacity and (yield from _served(world, choice, operation)):
             found.append(operation)
+    if len(found) > 1 and lent(world):  # they were tried with the very key that is to be used up
+        yield from rest(world, choice)
     return tuple(found)
 
 
@@ -270,14 +291,43 @@ def counting(probe: Probe, connection: str | None = None) -> Probe:
 def fresh(world: World, choice: Choice) -> Asking[tuple[Key, str]]:
     """Return a key whose allowance nobody has touched, and the case of whose organisations it is.
 
-    Where organisations can be made it has one of its own; where not, what the run did before may be counted still.
+    Where organisations can be made it has one of its own; where not, what the run did before may be counted still. A
+    key that is lent and cannot be made is used again, once all that it was used for is forgotten.
     """
+    kept = world.settings.spent.setdefault((choice.limit.name, "lent"), {})
+    if choice.need in kept:
+        yield from rest(world, choice)
+        key, case = kept[choice.need]
+        return key, case
+    if lent(world):
+        yield from alike(world, choice)  # once a key is a case's own, nothing can be tried with it
     number = world.settings.spent[choice.limit.name, "keys"] = 1 + world.settings.spent.get(
         (choice.limit.name, "keys"), 0
     )
     case = f"{world.case}/{number}"
-    key: Key = yield Acquire(choice.need, case=case)
+    key = yield Acquire(choice.need, case=case)
+    if lent(world):
+        kept[choice.need] = (key, case)
     return key, case
+
+
+def rest(world: World, choice: Choice) -> Asking[None]:
+    """Let a limiter forget what was sent before; ends the case where that takes longer than anybody waits."""
+    seconds = _rest(choice)
+    if choice.charge.cost_refused and choice.limit.algorithm in ("any", "token_bucket"):
+        raise Ended(skipped("what was refused costs something too, and a bucket may have to pay for it for long"))
+    if seconds > REST and not world.settings.frozen:
+        raise Ended(skipped(f"the key that is lent would have to rest for {seconds:.0f} s before it can be used again"))
+    yield Wait(seconds=seconds)
+
+
+def _rest(choice: Choice) -> float:
+    return memory(choice.charge.amount, choice.window, choice.charge.burst, choice.limit.algorithm) + RESOLUTION
+
+
+def lent(world: World) -> bool:
+    """Tell whether there are just the keys that somebody lends: the run cannot make another one."""
+    return not world.settings.disposable and operation_for(world, "create") is None
 
 
 def noisy(world: World, limit: RateLimit) -> bool:
@@ -285,16 +335,45 @@ def noisy(world: World, limit: RateLimit) -> bool:
     return not world.settings.disposable or not {"key", "organisation"} & set(limit.per)
 
 
-def sure(world: World, choice: Choice, judge: Callable[[bool], Asking[Judgement]]) -> Asking[Judgement]:
-    """Judge how much is admitted at least: a failure that earlier requests may have caused is tried again from idle.
+def shared(world: World, limit: RateLimit) -> bool:
+    """Tell whether somebody else may use a key that the run has for itself, or what it is counted with."""
+    return not world.settings.disposable and (lent(world) or "key" not in limit.per)
 
-    `judge` is told whether it is the second time. Nothing remembers more than two windows (clauses 4.4).
+
+def sure(
+    world: World,
+    choice: Choice,
+    judge: Callable[[bool], Asking[Judgement]],
+    pause: float | None = None,
+) -> Asking[Judgement]:
+    """Judge how much is admitted at least: what somebody else's requests may have caused is tried again from idle.
+
+    `judge` is told whether it is the second time. What the run itself sent before may have caused the first failure;
+    nothing remembers more than a rest. Whoever else uses the key could cause the second, so that one is believed only
+    if requests sent at an even pace, where there is one that no limiter refuses, are refused in a rhythm. A key that is
+    lent rests before it is used again by itself.
     """
-    judged = yield from judge(False)  # noqa: FBT003  a function's only argument
-    if judged.word is Word.FAIL and noisy(world, choice.limit):
-        yield Wait(seconds=2 * choice.window)
-        judged = yield from judge(True)  # noqa: FBT003  as above
-    return judged
+    judged: Judgement = yield from judge(False)  # noqa: FBT003  a function's only argument
+    if judged.word is not Word.FAIL or not noisy(world, choice.limit):
+        return judged
+    if not lent(world):
+        yield from rest(world, choice)
+    judged = yield from judge(True)  # noqa: FBT003  as above
+    if judged.word is not Word.FAIL or not shared(world, choice.limit):
+        return judged
+    steadily = pause is not None and BEATS * choice.window <= LONG and (yield from _in_rhythm(world, choice, pause))
+    return judged if steadily else inconclusive(f"{FOREIGN} ({judged.reason})")
+
+
+def _in_rhythm(world: World, choice: Choice, pause: float) -> Asking[bool]:
+    """Tell whether one request after the other, at a pace that nobody refuses, is refused as only a limiter does."""
+    key, _ = yield from fresh(world, choice)
+    probe = counting(world.request(choice.operation, key, label="at a steady pace"))
+    exchanges: list[Exchange] = []
+    for _ in range(math.ceil(BEATS * choice.window / pause)):
+        exchanges.append((yield probe))
+        yield Wait(seconds=pause)
+    return steady([exchange.succeeded for exchange in settled(exchanges)])
 
 
 def spend(world: World, choice: Choice, requests: int, key: Key | None = None) -> Asking[Spent]:
@@ -342,10 +421,12 @@ def exhausted(world: World, choice: Choice) -> Asking[Spent]:
         kept: Spent | None = world.settings.spent.get((choice.limit.name, what))
         if kept is not None and kept.refusals and _still(world, kept):
             return kept
+    if noisy(world, choice.limit) and not lent(world) and _rest(choice) <= REST:
+        yield from rest(world, choice)  # what the run did before must not run out while something is shown
     spent = yield from spend(world, choice, choice.capacity + 2)
     if not spent.refusals:
         more = yield from spend(world, choice, choice.capacity + 2, spent.key)
-        spent = replace(more, case=spent.case, at=spent.at)
+        spent = replace(more, case=spent.case, at=spent.at, exchanges=(*spent.exchanges, *more.exchanges))
     if not spent.refusals:
         raise Ended(inconclusive("nothing is refused, however much is sent; RATE-1 judges that"))
     world.settings.spent.setdefault((choice.limit.name, "observed"), spent)

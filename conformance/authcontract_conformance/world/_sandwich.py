@@ -36,11 +36,18 @@ class Sandwich:
     between: tuple[Exchange, ...]
     #: How many may have got in by what flowed in meanwhile.
     allowance: int
+    #: False: a window after the first request of the key was over, so that what it did may be forgotten bit by bit.
+    in_time: bool = True
 
     @property
     def held(self) -> bool:
-        """Tell whether the key was used up before and after."""
-        return all(control.status == TOO_MANY for control in self.controls)
+        """Tell whether the key was used up before and after, and nothing that it did was forgotten meanwhile."""
+        return self.in_time and all(control.status == TOO_MANY for control in self.controls)
+
+    @property
+    def telling(self) -> bool:
+        """Tell whether more was sent than what flowed in could admit."""
+        return len(self.between) > self.allowance
 
     @property
     def admitted(self) -> tuple[Exchange, ...]:
@@ -52,7 +59,8 @@ def sandwich(world: World, spent: Spent, probes: Sequence[Probe]) -> Asking[Sand
     """Send probes between two requests of a key that is used up.
 
     Where time runs, each is sent so often that what flows in cannot admit them all; and all of them must be fewer than
-    a new window would let in, since otherwise they could use that up before the second control (clauses 4.8).
+    a new window would let in, since otherwise they could use that up before the second control (clauses 4.8). All must
+    be over within a window of the key's first request: after that a log forgets one request after the other.
     """
     choice = spent.choice
     control = counting(world.request(choice.operation, spent.key, label="shows that the key is used up"))
@@ -68,4 +76,5 @@ def sandwich(world: World, spent: Spent, probes: Sequence[Probe]) -> Asking[Sand
     after: Exchange = yield control
     seconds = after.received_at - before.sent_at + RESOLUTION
     allowance = 0 if world.settings.frozen else let_in_when_spent(choice.rate, choice.window, seconds)
-    return Sandwich((before, after), tuple(between), allowance)
+    in_time = world.settings.frozen or after.received_at < spent.span[0] + choice.window - RESOLUTION
+    return Sandwich((before, after), tuple(between), allowance, in_time)
