@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
-from authcontract_policy import Operation
+from authcontract_policy import Cause, Operation
 
 from authcontract_conformance.clauses._clause import Case, Clause, Steps
 from authcontract_conformance.clauses._dead import all_to_be_had
@@ -52,6 +52,9 @@ def _leak_1(world: World, exchange: Exchange) -> Judgement | None:
         got=f"{exchange.status} with nine or more characters of key {shown[0]}",
         exchange=exchange,
     )
+    if world.expect(exchange.probe).reading.problem is Cause.MALFORMED_REQUEST:
+        # HTTP servers quote the line that they cannot read. No client that works ever sends such a line.
+        return warn(evidence, "a line that is no HTTP is quoted in the refusal, and the key with it")
     return fail(evidence, "the response repeats the key")
 
 
@@ -263,7 +266,8 @@ CLAUSES = (
         why="Responses are logged, cached and pasted into tickets where a request's headers are not.",
         how="Each response's headers and body are searched for any nine characters in a row of the keys in its "
         "request, "
-        "whatever their case, also percent-encoded or in base64. A masked form with four characters is fine.",
+        "whatever their case, also percent-encoded or in base64. A masked form with four characters is fine. Where the "
+        "request was no HTTP, which no client sends, it is a warning.",
         fix="Name a key by its id or its last four characters; never put request headers into an error message.",
         passive=_leak_1,
         precedents=(

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 import pytest
 from authcontract_conformance.clauses import catalogue
-from authcontract_conformance.exchange._exchange import Exchange
+from authcontract_conformance.exchange._exchange import Credential, Exchange
 from authcontract_conformance.oracle._verdict import Word
 from conversations import Conversation, answer
 
@@ -130,6 +130,22 @@ def test_the_body_of_a_refusal(row: Body) -> None:
     probe = replace(probe, headers=(*probe.headers, *more))
     exchange = replace(answer(status, body), number=1, probe=probe)
     assert said(talk, "ERR-5", exchange) is word
+
+
+@pytest.mark.parametrize(("transforms", "word"), [((), Word.FAIL), ((("insert", "\r"),), Word.WARN)])
+def test_a_key_in_a_line_that_is_no_http_may_be_quoted(
+    transforms: tuple[tuple[str | int, ...], ...], word: Word
+) -> None:
+    """An HTTP server that quotes what it cannot read repeats what no client that works sends."""
+    talk = Conversation("synaptiq")
+    key = talk.key("getLead")
+    probe = talk.world().request(talk.operation("getLead"), key)
+    lines = tuple(
+        (name, tuple(replace(part, transforms=transforms) if isinstance(part, Credential) else part for part in value))
+        for name, value in probe.headers
+    )
+    quoting = replace(answer(400, {}), number=1, probe=replace(probe, headers=lines), body=talk.vault.secret(key.id))
+    assert said(talk, "LEAK-1", quoting) is word
 
 
 NEW_KEY = {"secret": "sk_live_" + "a" * 30}
