@@ -139,7 +139,7 @@ def _host_refused(world: World) -> Steps:
     return PASSED
 
 
-def _links(world: World) -> Steps:
+def links(world: World) -> Steps:
     """Ask for a host that is nobody's, and see whether links in the answers lead there (host header poisoning)."""
     operation = reading_operation(world)
     item = yield from world.item(operation)
@@ -157,7 +157,6 @@ def _links(world: World) -> Steps:
 def _route_3(_: World) -> Iterable[Case]:
     yield Case("Host without a key", _host_shut)
     yield Case("Host with a key that may", _host_refused)
-    yield Case("links for another Host", _links)
 
 
 # --- ROUTE-4: what is no request -----------------------------------------------------------------------------------
@@ -247,15 +246,13 @@ CLAUSES = (
         "Host that is another address than the one they route.",
         how="Without a key: no Host, an empty one, two, one with a path, a fragment, a user or a space in it, one in "
         "upper case, localhost, another host, and HTTP/1.0 without any; content fails. With a key that may, a success "
-        "without a clear host is a warning, and so is a link to a host that only the caller named.",
-        fix="Answer 400 to a missing, repeated or malformed Host, and decide on the path of the request line alone; "
-        "make links of a configured host.",
+        "without a clear host is a warning.",
+        fix="Answer 400 to a missing, repeated or malformed Host, and decide on the path of the request line alone.",
         precedents=(
             "CVE-2026-48710 (Starlette: a path in Host)",
             "CVE-2026-48746 (vLLM: the same)",
             "CVE-2026-49468 (LiteLLM: the same)",
             "CVE-2021-39155 (Istio: case of Host)",
-            "CVE-2012-4520 (Django: links of the caller's Host)",
         ),
         variants=("V-P12", "V-P16"),
         inapplicable=no_reads,

@@ -259,6 +259,7 @@ def _led_astray(exchange: Exchange, scheme: str) -> str | None:
 
 def _route_5(_: World) -> Iterable[Case]:
     yield Case("lenient spellings with every key that may", _alike)
+    yield Case("links for another Host", _authority.links)
 
 
 CLAUSES = (
@@ -310,12 +311,14 @@ CLAUSES = (
         level=Level.SHOULD,
         basis=Basis.HARDENING,
         sources=("RFC 9110 section 15.4.9", "RFC 9110 section 15.4"),
-        promise="Where a path is read leniently, it is so for every key, and no redirect leads a key astray.",
+        promise="Where a path is read leniently, it is so for every key, and no redirect or link leads a key astray.",
         why="A router that treats keys differently has two tables, and a redirect to plain HTTP sends the key along.",
         how="A slash at the end, upper case and a doubled slash are tried with each key that may read. All must be "
-        "served, redirected or refused alike; a redirect may lead only to the same host over HTTPS. Anything else is "
-        "a warning.",
-        fix="Let one router decide before any key is looked at, and redirect by path alone.",
+        "served, redirected or refused alike; a redirect may lead only to the same host over HTTPS, and no link to a "
+        "host that only the caller's Host names. Anything else is a warning.",
+        fix="Let one router decide before any key is looked at, redirect by path alone, and make links of a "
+        "configured host.",
+        precedents=("CVE-2012-4520 (Django: links of the caller's Host)",),
         variants=("V-P01", "V-P02", "V-P07"),
         inapplicable=no_reads,
         cases=_route_5,

@@ -241,7 +241,7 @@ FAULTS: Final = (
         name="links-by-host",
         sentence="Links in answers are made of the Host that the caller sends",
         family=Family.LIBRARY,
-        clauses=("ROUTE-3",),
+        clauses=("ROUTE-5",),
         plant=_links_by_host,
     ),
 )

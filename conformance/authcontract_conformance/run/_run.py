@@ -188,6 +188,7 @@ class Run:
             frozen=self.connected.clock.frozen,
             disposable=self.connected.source.makes_organisations,
             seed=self.options.seed,
+            confirmed=self.options.confirmed,
         )
 
     def _together(self) -> Iterator[tuple[str, Contract]]:

@@ -87,6 +87,8 @@ class Settings:
     #: True: the clock stands still except where it is moved, so that nothing is uncertain about time.
     frozen: bool
     seed: int
+    #: True: every silence counts as confirmed by its owner.
+    confirmed: bool = False
     #: Operation, environment and version of HTTP -> a request of this run with a key that may, which the target served.
     proven: dict[tuple[str, str | None, str], Exchange] = field(default_factory=dict)
     #: What it cost requests to find out about a limit, by its name and what it is, for whoever asks next.
@@ -219,7 +221,7 @@ class World:
     def assumed(self, path: Path) -> bool:
         """Tell whether what the policy says there rests on a silence, whose owner has not confirmed the answer."""
         silence = self.policy.silences.get(self.policy.source(path) or "")
-        return silence is not None and not silence.confirmed
+        return silence is not None and not silence.confirmed and not self.settings.confirmed
 
     def now(self) -> float:
         """Return the target's time, as far as it is known."""
