@@ -109,7 +109,8 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
 def application(python: Path, folder: Path, defect: str = "") -> Iterator[Application]:
     """Run the application with a defect, or without one."""
     certificate, key = make_certificate(folder)
-    running = Application(free_port(), free_port(), certificate, folder / f"requests-{os.getpid()}")
+    port = free_port()
+    running = Application(port, free_port(), certificate, folder / f"requests-{port}")
     process = subprocess.Popen(
         [python, "-m", "benches.peers.app"],
         cwd=ROOT,
