@@ -1,8 +1,11 @@
 """What counts as the effect of a request that must have none."""
 
+import json
 from collections.abc import Generator
+from dataclasses import replace
 
 import pytest
+from authcontract_conformance.exchange._exchange import Exchange
 from authcontract_conformance.world._snapshot import Snapshot
 from authcontract_conformance.world._world import Item
 from conversations import Conversation
@@ -82,3 +85,29 @@ def test_a_list_shows_what_was_done_to_one_of_its_members(
     """What the end of a page hides was not deleted."""
     looks = _row(tuple(before.split()), first), _row(tuple(after.split()), second)
     assert looks[0].changed(looks[1]) is done
+
+
+#: What an answer says of the object that was made -> whether it is the case's own, and whether its mark is content.
+NAMED = {
+    "an id of the target's": ({"id": "project_1"}, True, True),
+    "the mark that was sent, for a name": ({"name": "<canary>"}, True, False),
+    "a name that is always sent": ({"name": "Garden house"}, False, True),
+}
+
+
+@pytest.mark.parametrize(("answer", "own", "marked"), NAMED.values(), ids=list(NAMED))
+def test_whose_an_object_is_that_was_made(answer: dict[str, str], own: object, marked: object) -> None:
+    """What is named by its mark is nobody else's; but its address says the mark to whoever repeats it."""
+    talk = Conversation("roles")
+    world = talk.world()
+    steps = world.item(talk.operation("getProject"))
+    received: object = None
+    try:
+        while True:
+            received = talk.perform(steps.send(received))
+            if isinstance(received, Exchange):
+                text = json.dumps(answer).replace("<canary>", received.probe.canary or "")
+                received = replace(received, body=text.encode())
+    except StopIteration as ended:
+        item: Item = ended.value
+    assert (item.own, item.canary is not None) == (own, marked)
