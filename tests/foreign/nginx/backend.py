@@ -11,7 +11,7 @@ import sys
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote
 
 DEFECT = os.environ.get("DEFECT", "")
@@ -23,7 +23,7 @@ class Handler(BaseHTTPRequestHandler):
     """Answer one request."""
 
     protocol_version = "HTTP/1.1"
-    leads: dict[str, dict[str, str]] = {}
+    leads: ClassVar[dict[str, dict[str, str]]] = {}
     lock = Lock()
 
     def do_GET(self) -> None:
