@@ -199,6 +199,7 @@ class Conversation:
             frozen=True,
             disposable=True,
             seed=1,
+            confirmed=self.confirmed,
         )
 
     def world(self, case: str = "case", protocol: Literal["1.1", "2"] = "1.1") -> World:

@@ -125,6 +125,17 @@ def _named_in_query(place: Place) -> bytes:
     return _query(b"x=" + place.public)(place)
 
 
+#: What is public on many servers though no document says so; some look for it anywhere in an address.
+OFTEN_PUBLIC: Final = (
+    b"/health", b"/healthz", b"/status", b"/ping", b"/metrics", b"/docs", b"/openapi.json", b"/login", b"/auth",
+    b"/static/", b"/public/", b"/.well-known/", b"/favicon.ico",
+)  # fmt: skip
+
+
+def _often_public_in_query(place: Place) -> bytes:
+    return _query(b"x=" + b"".join(OFTEN_PUBLIC))(place)
+
+
 def _query_is_path(place: Place) -> bytes:
     return place.path + b"?" + place.public + (b"&" + place.query[1:] if place.query else b"")
 
@@ -188,6 +199,9 @@ SPELLINGS: Final = (
     Spelling(what="the byte 85 at its end", variant="V-P09", spell=_end(b"\x85")),
     Spelling(what="the byte A0 at its end", variant="V-P09", spell=_end(b"\xa0")),
     Spelling(what="a public path as a parameter of the query", variant="V-P13", spell=_named_in_query, gated=True),
+    Spelling(
+        what="paths that are often public in the query", variant="V-P13", spell=_often_public_in_query, gated=True
+    ),
     Spelling(what="a public path as the query", variant="V-P13", spell=_query_is_path),
     Spelling(what="a slash, and a public path as the query", variant="V-P13", spell=_public_then_query),
     Spelling(what="a slash in overlong UTF-8", variant="V-P15", spell=_before_last(b"%c0%af")),
