@@ -324,6 +324,8 @@ class Pool:
             kept = self._named.pop(name, None)
             if kept is not None and not kept.stale:
                 return kept, False
+            if kept is not None:
+                kept.close()
         while name is None and self._free:
             kept = self._free.pop()
             if not kept.stale:
@@ -337,6 +339,8 @@ class Pool:
         elif name is None:
             self._free.append(connection)
         else:
+            if (other := self._named.pop(name, None)) is not None:
+                other.close()  # several requests of this name were under way at once; one connection is kept
             self._named[name] = connection
 
     def forget(self, prefix: str) -> None:

@@ -302,6 +302,30 @@ def test_a_kept_connection_that_was_closed_meanwhile_is_replaced_once() -> None:
     assert server.connections == 2
 
 
+def test_no_connection_of_a_case_outlives_it() -> None:
+    """A target with room for a hundred connections would else be shut for whoever comes next."""
+    ended = asyncio.Semaphore(0)
+
+    async def as_long_as_it_takes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                await request(reader)
+                writer.write(OK)
+                await writer.drain()
+        finally:
+            ended.release()
+
+    async def three_of_one_name(pool: Pool) -> None:
+        await asyncio.gather(*(pool.send(GET, head=False, name="case/1") for _ in range(3)))
+        pool.forget("case/")
+        async with asyncio.timeout(PATIENCE):
+            for _ in range(3):
+                await ended.acquire()
+
+    _, server = talk(as_long_as_it_takes, three_of_one_name, size=3)
+    assert server.connections == 3
+
+
 def test_a_request_that_may_count_is_never_sent_twice() -> None:
     """Where a clause counts quota, a lost answer stays lost: it may have been counted (R7)."""
 
