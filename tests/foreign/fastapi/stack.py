@@ -15,7 +15,7 @@ STACK = Stack(
         "AUTH-12": "Starlette takes the first of two Authorization lines and says nothing of the other",
         "ERR-3": "HTTPBearer offers `Bearer` without a realm",
         "ERR-10": "Starlette lists in Allow the methods of the first route of a path, and a path has a route for each",
-        "SCOPE-5": "FastAPI parses JSON before it looks at anything else, so that half a document is a 422 for everybody",
+        "SCOPE-5": "FastAPI parses JSON before it looks at anything else, so half a document is a 422 to everybody",
         "PREC-1": "likewise, where no key is sent",
         "ROUTE-2": "uvicorn takes a whole address on the request line for a path",
         "ROUTE-3": "uvicorn and Starlette take any Host, of whatever form",
