@@ -73,8 +73,8 @@ class Context:
     world: World
     #: How often somebody else had moved the target's clock when it began.
     moved: int = 0
-    #: What became of the first of its requests that proves nothing.
-    lost: str = ""
+    #: The first of its requests that proves nothing.
+    lost: Exchange | None = None
 
 
 class Driver:
@@ -167,9 +167,7 @@ class Driver:
         except Exception as error:  # noqa: BLE001  a clause that raises is our defect: said, and the run goes on
             judgement = self._ending(name, error)
         self._lines.forget(f"{name}/")
-        if judgement.word is Word.INCONCLUSIVE and context.lost not in judgement.reason:
-            judgement = inconclusive(f"{judgement.reason}; {context.lost}")
-        self.judge(clause, case.subject, judgement)
+        self.judge(clause, case.subject, _with_cause(judgement, context.lost))
         return judgement
 
     async def run_property(self, clause: Clause, prop: Property) -> Judgement:
@@ -384,7 +382,7 @@ class Driver:
                 break
         exchange = tries.last(exchange)
         if exchange.broken:
-            context.lost = context.lost or broken(exchange)
+            context.lost = context.lost or exchange
         return exchange
 
     async def _once(self, probe: Probe, context: Context, gate: Gate | None = None) -> Exchange:
@@ -463,3 +461,10 @@ def _turned(tried: list[tuple[Clause, Case]], share: float) -> list[tuple[Clause
     """Return the same with what stands at this share of them first."""
     first = int(len(tried) * share)
     return tried[first:] + tried[:first]
+
+
+def _with_cause(judgement: Judgement, lost: Exchange | None) -> Judgement:
+    """Return a judgement that says what was lost, where that may be why it is none."""
+    if lost is None or judgement.word is not Word.INCONCLUSIVE or describe_exchange(lost) in judgement.reason:
+        return judgement
+    return inconclusive(f"{judgement.reason}; {broken(lost)}")

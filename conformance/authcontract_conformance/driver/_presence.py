@@ -8,7 +8,7 @@ from collections.abc import Callable
 from authcontract_conformance.exchange._exchange import Delivery, Exchange, Purpose
 
 #: So many requests in a row that reached nobody: something is wrong with the target, and not with a request.
-MANY = 6
+MANY = 8
 #: Seconds for which nothing answers then, until the target is given up: a server that starts again needs a few.
 PATIENCE = 5.0
 #: Seconds between two attempts meanwhile; whoever comes back to a crowd falls over again.
