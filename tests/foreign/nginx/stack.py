@@ -20,7 +20,7 @@ STACK = Stack(
         "ERR-10": "nginx answers TRACE and CONNECT by itself, with a 405 that has no Allow",
         "TRANS-6": "no HSTS is promised, and none is sent",
         "RATE-3": "how the limit counts is not promised, and time runs by itself",
-        "RATE-8": "limit_req lets a key in again after 0.4 s, sooner than it can be shown that another is counted apart",
+        "RATE-8": "limit_req lets a key in again after 0.4 s, too soon to show that another is counted apart",
         "RATE-9": "likewise, where delayed requests give the bucket time to leak meanwhile",
         "RATE-13": "likewise, sooner than Retry-After says, whose least is a second",
         "CACHE-2": "no Cache-Control is promised, and none is sent",
