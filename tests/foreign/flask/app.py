@@ -24,7 +24,7 @@ DEFECT = os.environ["DEFECT"]
 ALLOWED = {"read": {"read"}, "write": {"read", "write"}, "admin": {"read", "write", "admin"}}
 WINDOW = 5
 #: Scope -> requests in a window, and how many of them at once.
-AMOUNTS = {"read": (20, 12), "write": (60, 30), "admin": (120, 60)}
+AMOUNTS = {"read": (5, 5), "write": (60, 30), "admin": (120, 60)}
 SHOWN = 15
 
 
