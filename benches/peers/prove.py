@@ -8,18 +8,22 @@ is something to find.
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from .client import SECRETS, Application, application
 from .environment import app_python, cache_folder
+from .report import DEFECTS
 
 Proof = Callable[[Application], bool]
 LEAD = {"name": "Ada Park"}
 HOOK = {"url": "https://crm.example.com/hook", "events": ["lead.created"]}
 STARTER_READS = 120
+APP = Path(__file__).parent / "app"
 
 
 def _new_key(app: Application, by: str = "acme-admin", scope: str = "read") -> tuple[str, str]:
@@ -135,6 +139,10 @@ PROOFS: dict[str, Proof] = {
 def main(names: list[str]) -> int:
     """Print which defects are not as they should be; return 1 where there are some."""
     started, wrong = time.monotonic(), 0
+    planted = re.findall(r'(?:planted|unless)\("([\w-]+)"', "".join(path.read_text() for path in APP.glob("*.py")))
+    if not set(planted) == set(PROOFS) == {name for name, _ in DEFECTS}:
+        print("defects.yaml, the application and the proofs name different defects")
+        return 1
     for name in names or PROOFS:
         for defect, expected in (("", False), (name, True)):
             with application(app_python(), cache_folder(), defect) as app:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import yaml
 
-from .environment import cache_folder
+from .environment import ROOT, cache_folder
 from .tools import SETUPS, TOOLS, Tool
 
 HERE = Path(__file__).parent
@@ -54,9 +54,14 @@ def found(tool: Tool) -> dict[str, list[str]]:
     return {name: [new for new in one.findings if new not in known] for name, one in measured(tool, DEFECTS).items()}
 
 
-def lines_written(tool: Tool) -> int:
-    """Return how many lines its set-up has, without empty ones and comments."""
-    lines = [line.strip() for path in (SETUPS / tool.name).iterdir() for line in path.read_text().splitlines()]
+def lines_written(tool: Tool) -> str:
+    """Return how many lines its set-up has, without empty ones and comments, and how many its policy has."""
+    set_up = sum(map(_lines, (SETUPS / tool.name).iterdir()))
+    return f"{set_up} + {_lines(ROOT / tool.policy)}" if tool.policy else f"{set_up}"
+
+
+def _lines(path: Path) -> int:
+    lines = [line.strip() for line in path.read_text().splitlines()]
     return sum(bool(line) and not line.startswith(("#", "//")) for line in lines)
 
 

@@ -39,6 +39,8 @@ class Tool:
     findings: Callable[[Path], Iterator[str]]
     #: What the table says of it besides.
     note: str
+    #: What its user has to write besides the set-up, as a path in this project.
+    policy: str = ""
 
 
 def fixtures(app: Application) -> dict[str, str]:
@@ -122,6 +124,7 @@ AUTHCONTRACT = Tool(
     title=_authcontract_title,
     commands=_authcontract_commands,
     findings=_authcontract_findings,
+    policy="policy/synaptiq.yaml",
     note="Two target files, since the limits of the enterprise plan are too large to be used up. The second run, "
     "which looks at limits only and mostly waits, is made for the correct application and the defects of rate limits.",
 )
