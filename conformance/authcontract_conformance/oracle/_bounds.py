@@ -52,27 +52,31 @@ def pause_between(amount: int, window: float, resolution: float = 0.0) -> float:
     return 2 * window + resolution if amount == 1 else (window + resolution) / (amount - 1)
 
 
-#: How improbable a rhythm must be by chance, as the logarithm of one in so many.
-_IMPROBABLE = math.log(10_000)
+#: How improbable a rhythm must be by chance.
+_IMPROBABLE = 1e-6
 
 
 def steady(admitted: Sequence[bool]) -> bool:
     """Tell whether refusals at an even pace come in a rhythm that a limiter has, and nobody who asks at random makes.
 
-    A limiter that nobody else uses and that lets in too little refuses at an even pace evenly: as many are let in, and
-    as many refused, each time, but for one at a boundary. Where somebody else's requests are the cause, the stretches
-    vary about as widely as they are long; that they all come out as even by chance has a probability of at most two
-    thirds for each, or of how much they vary by how long they are. The first and the last stretch are cut off.
+    A limiter that nobody else uses and that lets in too little does it evenly: as many are let in, and as many refused,
+    each time, but for one at a boundary. Where somebody else's requests are the cause, each refusal is a matter of
+    chance. So the lengths of the stretches must be alike, and so many that no chance of a refusal whatever, the same
+    each time, makes them come out that even more often than once in a million times. The first and the last stretch
+    are cut off, and not counted.
     """
     stretches = [(let_in, len(list(group))) for let_in, group in groupby(admitted)][1:-1]
-    score = 0.0
-    for which in (True, False):
-        lengths = [length for let_in, length in stretches if let_in is which]
-        if not lengths or max(lengths) - min(lengths) > 1:
-            return False
-        spread = max(lengths) - min(lengths) + 1
-        score += sum(math.log(max(1.5, length / spread)) for length in lengths)
-    return score >= _IMPROBABLE
+    served, refused = ([length for let_in, length in stretches if let_in is which] for which in (True, False))
+    pairs = min(len(served), len(refused))
+    if not pairs or any(max(lengths) - min(lengths) > 1 for lengths in (served, refused)):
+        return False
+
+    def by_chance(refusal: float) -> float:
+        """Return how probable a stretch of each sort has these lengths: all but one of its requests go on with it."""
+        ends = ((1 - refusal, served), (refusal, refused))
+        return math.prod(share ** (min(lengths) - 1) - share ** max(lengths) for share, lengths in ends)
+
+    return max(by_chance(percent / 100) for percent in range(1, 100)) ** pairs <= _IMPROBABLE
 
 
 def let_in_when_spent(amount: int, window: float, seconds: float) -> int:
