@@ -52,6 +52,13 @@ def seen_by(place: dict[str, str], **fields: Any) -> Scenario:
     return scenario
 
 
+def made_by_a_test_key(caller: Caller) -> int:
+    """Let a test key create a key, and count what that sees of the orders of production."""
+    caller.order(caller.key())
+    made = caller.json("POST", "/keys", caller.key(**TEST), {"scope": "read"})["secret"]
+    return len(caller.json("GET", "/orders", made)["orders"])
+
+
 def room(caller: Caller) -> str | None:
     """Return the limit that a key is told which asked for another plan."""
     admin = caller.key(plan="small")
@@ -92,6 +99,7 @@ SHOWN: Shown = {
     "scopes-beside-scope": (made_with(scopes=["admin"]), 403, 200),
     "scope-in-rotation": (rotated_with, 403, 200),
     "environment-in-body": (seen_by(TEST, env="test"), 0, 1),
+    "created-key-of-first-environment": (made_by_a_test_key, 0, 1),
     "organisation-in-body": (seen_by(OTHER, organization_id="B"), 0, 1),
     "plan-in-body": (room, "12", "60"),
     "caller-widened-by-body": (asked_while_writing, 403, 200),

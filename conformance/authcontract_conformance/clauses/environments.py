@@ -8,12 +8,21 @@ from functools import partial
 from authcontract_policy import Dimension, Operation
 
 from authcontract_conformance.clauses._clause import Case, Clause, Steps
-from authcontract_conformance.exchange._exchange import Acquire, Credential, Key, Probe
-from authcontract_conformance.oracle._verdict import Basis, Level
+from authcontract_conformance.exchange._exchange import Acquire, Credential, Exchange, Key, Probe
+from authcontract_conformance.oracle._oracle import describe_exchange
+from authcontract_conformance.oracle._verdict import Basis, Level, inconclusive
 from authcontract_conformance.world._claims import claimed, environment_claim, sort_of_list
 from authcontract_conformance.world._counting import counts_stand_still
-from authcontract_conformance.world._isolation import Border, foreign_list, foreign_objects, listers, sorts
-from authcontract_conformance.world._patterns import denials, reading_operation
+from authcontract_conformance.world._isolation import FOREIGN, Border, foreign_list, foreign_objects, listers, sorts
+from authcontract_conformance.world._management import (
+    created_like,
+    discard,
+    key_body,
+    learn,
+    operation_for,
+    shows_key,
+)
+from authcontract_conformance.world._patterns import denial, denials, reading_operation
 from authcontract_conformance.world._world import Item, World
 
 READS = ("GET",)
@@ -43,8 +52,30 @@ def _crossing(world: World, methods: tuple[str, ...], *, into_first: bool) -> It
                 yield Case(subject, partial(foreign_list, lister, border))
 
 
+def _made_there(home: str, abroad: str, world: World) -> Steps:
+    """Let a key of one environment create a key, and ask with that for an object of the other."""
+    operation, creator = reading_operation(world), operation_for(world, "create")
+    assert creator is not None  # noqa: S101  the case is there only where one creates keys
+    item = yield from world.item(operation, environment=home)
+    manager: Key = yield Acquire(world.need(creator, environment=abroad))
+    need = world.need(operation, environment=abroad, own=True)
+    label = f"a key of {abroad} creates a key"
+    made: Exchange = yield world.request(creator, manager, body=key_body(world, creator, need), label=label)
+    if not shows_key(world, made):
+        return inconclusive(f"{creator.label} showed no key: {describe_exchange(made)}")
+    key = yield from learn(world, made, created_like(manager, need))
+    probe = world.request(operation, key, item, environment=home, label=f"the key that a key of {abroad} created")
+    judged = yield from denial(world, operation, item, probe, reality=FOREIGN)
+    yield from discard(world, key)
+    return judged
+
+
 def _env_1(world: World) -> Iterable[Case]:
-    return _crossing(world, READS, into_first=True)
+    yield from _crossing(world, READS, into_first=True)
+    first, *others = _environments(world)
+    creator = operation_for(world, "create")
+    for other in others if creator is not None and world.access.strongest(creator, others[0]) else ():
+        yield Case(f"what a key of {other} creates, on an object of {first}", partial(_made_there, first, other))
 
 
 def _env_2(world: World) -> Iterable[Case]:
@@ -148,8 +179,7 @@ CLAUSES = (
         promise="A key of another environment never reads the objects of the first.",
         why="Test keys are handed around freely, since everybody believes that they reach test data only.",
         how="An object is made in the first environment; a key of another one asks for it by its id and looks for it "
-        "in "
-        "lists. Its content or its id must not come back.",
+        "in lists, and so does a key that it creates by the API. Its content or its id must not come back.",
         fix=_ISOLATION,
         inapplicable=_not_isolated,
         cases=_env_1,

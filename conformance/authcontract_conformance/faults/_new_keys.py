@@ -159,6 +159,24 @@ def _plan_of(_server: Server, record: KeyRecord, asked: Any) -> KeyRecord:
     return replace(record, plan=str(asked))
 
 
+def _always_of_the_first(seams: Seams) -> Seams:
+    def perform(server: Server, call: Call) -> Outcome:
+        before = {record.id for record in server.keyring.records.all()}
+        outcome = seams.perform(server, call)
+        for record in server.keyring.records.all() if is_to(server, call, "create") else ():
+            if record.id not in before:
+                first = server.contract.policy.environments[0]
+                server.keyring.records.put(replace(record, environment=first))
+        return outcome
+
+    return replace(seams, perform=perform)
+
+
+def _not_isolated(contract: Contract) -> str | None:
+    isolated = "environment" in contract.policy.isolation
+    return _one_environment(contract) or (None if isolated else "the contract does not isolate environments")
+
+
 def _one_environment(contract: Contract) -> str | None:
     several = len(contract.policy.environments) > 1
     return unmanaged(contract) or (None if several else "the contract has one environment")
@@ -274,6 +292,14 @@ FAULTS: Final[tuple[Fault, ...]] = (
         clauses=("SCOPE-7",),
         plant=_aside("create", _environment_of, "environment", "env"),
         meaningful=_one_environment,
+    ),
+    Fault(
+        name="created-key-of-first-environment",
+        sentence="A key that the API creates belongs to the first environment, wherever the key is from that asks",
+        family=Family.IMPLEMENTATION,
+        clauses=("ENV-1",),
+        plant=_always_of_the_first,
+        meaningful=_not_isolated,
     ),
     Fault(
         name="organisation-in-body",
