@@ -40,7 +40,7 @@ ROOT = FOLDER.parents[1]
 #: Python with the packages of `requirements.lock`; a venv of its own, since they are nothing that authcontract needs.
 PYTHON = Path(os.environ.get("FOREIGN_PYTHON", ROOT / ".venv-foreign" / "bin" / "python"))
 #: Seconds until a server must answer, until it must have ended, and until a run must have.
-STARTS_WITHIN, ENDS_WITHIN, RUNS_WITHIN = 60.0, 10.0, 300.0
+STARTS_WITHIN, ENDS_WITHIN, RUNS_WITHIN = 60.0, 10.0, 600.0
 
 
 @dataclass(frozen=True, slots=True)
