@@ -36,7 +36,7 @@ def in_thread(manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:
-        value = asyncio.run_coroutine_threadsafe(manager.__aenter__(), loop).result(10)
+        value = asyncio.run_coroutine_threadsafe(manager.__aenter__(), loop).result(60)
         try:
             yield value
         finally:

@@ -381,7 +381,7 @@ class Driver:
             elif not tries.worth_another(exchange):
                 break
         exchange = tries.last(exchange)
-        if exchange.broken:
+        if exchange.broken or exchange.repeats:
             context.lost = context.lost or exchange
         return exchange
 
@@ -464,7 +464,11 @@ def _turned(tried: list[tuple[Clause, Case]], share: float) -> list[tuple[Clause
 
 
 def _with_cause(judgement: Judgement, lost: Exchange | None) -> Judgement:
-    """Return a judgement that says what was lost, where that may be why it is none."""
-    if lost is None or judgement.word is not Word.INCONCLUSIVE or describe_exchange(lost) in judgement.reason:
+    """Return a judgement that says what was lost, where that may be why nothing can be said, or what was said."""
+    repeated = lost is not None and lost.repeats and judgement.word is Word.UNSPECIFIED
+    if lost is None or not (repeated or judgement.word is Word.INCONCLUSIVE):
         return judgement
-    return inconclusive(f"{judgement.reason}; {broken(lost)}")
+    told = describe_exchange(lost)
+    if told in judgement.reason:
+        return inconclusive(judgement.reason)
+    return inconclusive(f"{judgement.reason}; {told if lost.repeats else broken(lost)}")
