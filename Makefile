@@ -38,6 +38,7 @@ bench: $(VENV)/ready ## measure the engine and the driver
 nightly: $(VENV)/ready ## judge every fault, and every other answer to a silence, by every clause: long
 	@$(BIN)/authcontract selftest --table
 	@AUTHCONTRACT_NIGHTLY=1 $(BIN)/python -m pytest -q tests/conformance/core/test_silences.py -k accuses
+	@AUTHCONTRACT_NIGHTLY=1 $(BIN)/python -m pytest -q tests/conformance/limiters
 
 check: lint test ## what CI checks before it builds the wheel
 
