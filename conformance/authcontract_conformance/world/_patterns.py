@@ -203,12 +203,15 @@ def _all_on_one(  # noqa: PLR0913  what is tried, and how it is judged together 
     item = kept.item if kept is not None else (yield from world.item(operation, environment=environment))
     # What only reads is proved first, so that a cache has what it must not show; a change is proved on the victim
     # itself once it withstood, which shows that this very request would have worked.
+    probes = tuple(attempt(item) for attempt in attempts)
+    watched = method or next((m for p in probes if (m := p.method.decode("latin-1")) not in SAFE), operation.method)
+    if watched not in SAFE and operation.method in SAFE:
+        item = yield from world.fresh(operation, environment=environment)  # others look at the one that was given
+        probes = tuple(attempt(item) for attempt in attempts)
     proof = world.proven(operation, item)
     proved = proof is not None
     if proof is None and operation.method in SAFE:
         proof = yield from world.proof(operation, item)
-    probes = tuple(attempt(item) for attempt in attempts)
-    watched = method or next((m for p in probes if (m := p.method.decode("latin-1")) not in SAFE), operation.method)
     seen = yield from _watched(world, operation, item, probes, watched, None if kept is None else kept.look)
     if proof is None:
         fresh = (yield from world.another(operation, item)) if seen.done else item
@@ -222,7 +225,7 @@ def _all_on_one(  # noqa: PLR0913  what is tried, and how it is judged together 
         _give_back(world, operation, environment, Victim(item=item, look=seen.after))
     judged: list[tuple[str, Judgement]] = []
     for attempt in suspects:
-        own = yield from world.item(operation, environment=environment)
+        own = yield from world.fresh(operation, environment=environment)
         probe = attempt(own)
         judged.append((probe.label, (yield from alone(own, probe))))
     if seen.done and not any(judgement.word in (Word.FAIL, Word.UNSPECIFIED) for _, judgement in judged):

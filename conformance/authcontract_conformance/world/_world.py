@@ -251,7 +251,7 @@ class World:
         looks = operation.method in SAFE and self.place != self.case
         if looks and sort in self.settings.shown:
             return self.settings.shown[sort]
-        item = yield from self._fresh(operation, organisation, environment)
+        item = yield from self.fresh(operation, organisation, environment)
         if looks:
             self.settings.shown.setdefault(sort, item)
         return item
@@ -265,7 +265,9 @@ class World:
         whose = self.place if self.settings.disposable else None
         return place, None if shown_by is None else shown_by.id, environment or self.environment, whose
 
-    def _fresh(self, operation: Operation, organisation: str, environment: str | None) -> Asking[Item]:
+    def fresh(self, operation: Operation, organisation: str = "A", environment: str | None = None) -> Asking[Item]:
+        """Make, or else find, an object that nobody else is given, for whoever may change it."""
+        environment = environment or self.environment
         parameters: dict[str, str] = {}
         canary: str | None = None
         exists, own = True, False
