@@ -227,6 +227,7 @@ class Simulation(Conversation):
             disposable=how.whose == "issued",
             seed=1,
         )
+        self._longest = how.shape.window
         self._pacer = Pacer(compiled, _Now(self))
         self.altered = self._timed
         self._times = (0.0, 0.0)
@@ -338,6 +339,8 @@ class Simulation(Conversation):
                 return self._at_once(probes, connections, together=together)
             case Advance() if not self.circumstances.frozen:
                 raise AssertionError("a clock that nobody can move is not to be moved")
+            case Wait(seconds=seconds) if not self.circumstances.frozen and seconds > 2 * max(61, self._longest):
+                raise Ended(inconclusive("throttled: the target asks for a long pause"))  # as the driver does
             case Advance(seconds=seconds) | Wait(seconds=seconds):
                 self.now += seconds + (0.0 if self.circumstances.frozen else self.random.uniform(0, 0.03))
                 self._move()
