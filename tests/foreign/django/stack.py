@@ -14,6 +14,7 @@ STACK = Stack(
         "ERR-3": "TokenAuthentication offers its keyword without a realm",
         "ROUTE-3": "Django takes its own name for the host of a request without one",
         "TRANS-6": "no HSTS is promised, and none is sent",
+        "RATE-10": "gunicorn's one worker answers in turn: a race may last into another window",
         "CACHE-2": "no Cache-Control is promised, and none is sent",
     },
     defects=(

@@ -75,6 +75,8 @@ bearer = HTTPBearer(auto_error=False)
 
 def caller(request: Request) -> str:
     """Return whose requests are counted together."""
+    if DEFECT == "counted-by-address":
+        return f"{get_remote_address(request)} {request.state.client.scope}"
     if DEFECT == "counted-by-forwarded-address":
         return f"{request.headers.get('X-Forwarded-For', get_remote_address(request))} {request.state.client.scope}"
     return f"{request.state.client.key} {request.state.client.scope}"

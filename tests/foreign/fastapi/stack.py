@@ -31,6 +31,9 @@ STACK = Stack(
         Defect(
             "counted-by-address", ("RATE-8",), "Requests are counted by address, as the first example of slowapi does."
         ),
+        Defect(
+            "counted-by-forwarded-address", ("RATE-9",), "Requests are counted by what a header says of the address."
+        ),
         Defect("check-then-count", ("RATE-10",), "Whether a request is left is asked for before it is counted."),
     ),
 )
