@@ -189,6 +189,7 @@ class Run:
             disposable=self.connected.source.makes_organisations,
             seed=self.options.seed,
             confirmed=self.options.confirmed,
+            lends=self.connected.source.offers,
         )
 
     def _together(self) -> Iterator[tuple[str, Contract]]:

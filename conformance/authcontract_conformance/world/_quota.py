@@ -292,10 +292,12 @@ def fresh(world: World, choice: Choice) -> Asking[tuple[Key, str]]:
     """Return a key whose allowance nobody has touched, and the case of whose organisations it is.
 
     Where organisations can be made it has one of its own; where not, what the run did before may be counted still. A
-    key that is lent and cannot be made is used again, once all that it was used for is forgotten.
+    key that is lent and cannot be made is used again where no other one is lent, once all that it was used for is
+    forgotten.
     """
     kept = world.settings.spent.setdefault((choice.limit.name, "lent"), {})
-    if choice.need in kept:
+    another = "key" in choice.limit.per and world.settings.lends(choice.need)
+    if choice.need in kept and not another:
         yield from rest(world, choice)
         key, case = kept[choice.need]
         return key, case

@@ -89,6 +89,8 @@ class Settings:
     seed: int
     #: True: every silence counts as confirmed by its owner.
     confirmed: bool = False
+    #: Tells whether the target lends another such key, which nobody has for itself yet.
+    lends: Callable[[Need], bool] = lambda _: False
     #: Operation, environment and version of HTTP -> a request of this run with a key that may, which the target served.
     proven: dict[tuple[str, str | None, str], Exchange] = field(default_factory=dict)
     #: What it cost requests to find out about a limit, by its name and what it is, for whoever asks next.

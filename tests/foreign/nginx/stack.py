@@ -22,6 +22,7 @@ STACK = Stack(
         "RATE-3": "how the limit counts is not promised, and time runs by itself",
         "RATE-8": "limit_req lets a key in again after 0.4 s, too soon to show that another is counted apart",
         "RATE-9": "likewise, where delayed requests give the bucket time to leak meanwhile",
+        "RATE-7": "likewise: while requests are delayed the bucket leaks, and the key is let in before Retry-After",
         "RATE-13": "likewise, sooner than Retry-After says, whose least is a second",
         "CACHE-2": "no Cache-Control is promised, and none is sent",
     },
