@@ -366,16 +366,17 @@ def _others(world: World, choice: Choice) -> list[Operation]:
 def _costs(world: World, limit: RateLimit, probe: Probe) -> bool:
     """Tell whether the limit counts a request under every answer to a silence.
 
-    A spelling that leads to no operation is refused for that, and one that is served is served as the operation.
+    A spelling that leads to no operation is refused for that, and one that is served is served as the operation. An
+    answer by which a key that works is none is not the target's.
     """
-    request = world.settings.oracle.request(probe)
+    oracle = world.settings.oracle
+    known = oracle.read(probe)
+    record = oracle.key(known)
 
     def counts(contract: Contract) -> bool:
-        reading = contract.read(request)
-        operation = reading.operation
-        if operation is None:
+        reading = known if contract is world.contract else contract.read(known.request)
+        if reading.operation is None or (record is not None and oracle.key(reading) is None):
             return True
-        record = world.settings.oracle.key(reading)
         charges = contract.charges(reading, record, world.now())
         return any(charge.limit == limit.name and charge.cost > 0 for charge in charges)
 

@@ -31,6 +31,7 @@ from authcontract_conformance.world._quota import (
     TOO_MANY,
     Choice,
     Spent,
+    choose,
     chosen,
     counted,
     counting,
@@ -271,13 +272,26 @@ def _by_plan(world: World) -> Iterable[Case]:
 
 
 def _larger(limit: RateLimit, plan: str, world: World) -> Steps:
-    """Send more on a plan than the smallest one has: at once if that works, else at the plan's own pace."""
-    least = chosen(world, limit)
-    need = replace(least.need, plan=plan)
-    charge = first_to_refuse(world, limit, least.operation, need)
-    if charge is None or charge.amount <= least.charge.amount:
+    """Send more on a plan than the smallest one has: at once if that works, else at the plan's own pace.
+
+    Nobody need lend a key on the smallest plan: the policy says what it has.
+    """
+    found = choose(world, limit)
+    if found is None:
+        return skipped("no operation and key for which this limit is the first to refuse")
+    by_plan = {
+        each: charge
+        for each in world.policy.plans
+        if (charge := first_to_refuse(world, limit, found.operation, replace(found.need, plan=each))) is not None
+    }
+    smallest = min(by_plan, key=lambda each: by_plan[each].burst)
+    if plan not in by_plan or by_plan[plan].amount <= by_plan[smallest].amount:
         return skipped("this plan has no more than the smallest has")
-    choice = Choice(limit, least.operation, need, charge)
+    least, choice = (
+        Choice(limit, found.operation, replace(found.need, plan=each), by_plan[each]) for each in (smallest, plan)
+    )
+    if least.capacity > LARGEST:
+        return skipped(f"{least.capacity} requests are more than the {LARGEST} that a run spends on one limit")
     return (yield from sure(world, choice, lambda _: _more_than(world, choice, least), _pause(choice)))
 
 
@@ -316,7 +330,7 @@ def _as_small(world: World, choice: Choice, refusal: Exchange, admitted: int) ->
 
 
 def _no_plans(world: World) -> str | None:
-    return no_limits(world) or (None if len(world.access.plans) > 1 else "there is one plan, or none")
+    return no_limits(world) or (None if len(world.policy.plans) > 1 else "there is one plan, or none")
 
 
 CLAUSES = (

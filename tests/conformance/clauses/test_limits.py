@@ -13,12 +13,13 @@ from authcontract_conformance.faults import fault
 from authcontract_conformance.oracle._verdict import Judgement, Word
 from authcontract_conformance.reference import CORRECT, Call, Server
 from authcontract_conformance.world import _quota
+from authcontract_conformance.world._access import Access
 from authcontract_conformance.world._management import create, rotate
 from authcontract_conformance.world._sandwich import sandwich
 from authcontract_conformance.world._world import Asking, Ended, World
 from authcontract_engine import STEPS, Charge, MemoryLimiter, Reservation
 from authcontract_policy import Algorithm, Operation
-from conversations import Alter, Conversation, answer, instead
+from conversations import Alter, Conversation, answer, instead, others
 
 T = TypeVar("T")
 RATE = [name for name in catalogue() if name.startswith("RATE-")]
@@ -117,6 +118,25 @@ def test_without_a_clock_a_defect_is_found(name: str, clause: str) -> None:
     assert planted is not None
     talk = on_the_wall(Conversation("synaptiq", seams=planted.plant(CORRECT), confirmed=True))
     assert ACCUSED & set(words(talk, clause).values())
+
+
+@pytest.mark.parametrize(("name", "word"), [(None, Word.PASS), ("plan-ignored", Word.FAIL)])
+def test_keys_on_the_largest_plan_alone_show_that_plans_count(name: str | None, word: Word) -> None:
+    planted = fault(name) if name is not None else None
+    talk = Conversation("synaptiq", seams=CORRECT if planted is None else planted.plant(CORRECT), confirmed=True)
+    talk.settings = replace(talk.settings, access=Access(talk.settings.contract, ("enterprise",)))
+    assert set(words(talk, "RATE-15").values()) == {word}
+
+
+@pytest.mark.parametrize(("name", "word"), [(None, Word.PASS), ("counted-by-forwarded-address", Word.FAIL)])
+def test_keys_of_another_form_than_assumed_show_what_is_counted(name: str | None, word: Word) -> None:
+    """A silence leaves open how long keys are; those of the target are longer than the policy assumes."""
+    planted = fault(name) if name is not None else None
+    talk = Conversation("synaptiq", seams=CORRECT if planted is None else planted.plant(CORRECT))
+    longer = next(each for each in others("synaptiq")["G-33"] if each is not talk.settings.contract)
+    assumed, talk.server.contract = talk.server.contract, longer
+    assert assumed is talk.settings.contract
+    assert word in words(talk, "RATE-9").values()
 
 
 def test_what_the_run_did_before_is_forgotten_first() -> None:
