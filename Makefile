@@ -18,11 +18,12 @@ help: ## list what can be made
 verify: $(VENV)/ready ## read a verdict on the reference server, clause by clause
 	@$(BIN)/authcontract verify
 
-test: $(VENV)/ready ## run the tests
-	@$(BIN)/python -m pytest -q -n auto
+test: $(VENV)/ready ## run the tests, but for those of other people's servers
+	@$(BIN)/python -m pytest -q -n auto --ignore tests/foreign
 
 foreign: $(VENV)/ready $(FOREIGN)/ready ## judge correct servers of other people's parts, and their mistakes
-	@FOREIGN_PYTHON=$(abspath $(FOREIGN))/bin/python $(BIN)/python -m pytest -q -n auto tests/foreign
+	@# Most of it waits for windows to end, so that more run side by side than there are processors.
+	@FOREIGN_PYTHON=$(abspath $(FOREIGN))/bin/python $(BIN)/python -m pytest -q -n 6 tests/foreign
 
 lint: $(VENV)/ready ## ruff with every rule, its format, and mypy strict
 	@$(BIN)/ruff check

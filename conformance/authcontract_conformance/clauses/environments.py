@@ -9,7 +9,7 @@ from authcontract_policy import Dimension, Operation
 
 from authcontract_conformance.clauses._clause import Case, Clause, Steps
 from authcontract_conformance.exchange._exchange import Acquire, Credential, Exchange, Key, Probe
-from authcontract_conformance.oracle._oracle import describe_exchange
+from authcontract_conformance.oracle._oracle import Expectation, describe_exchange
 from authcontract_conformance.oracle._verdict import Basis, Level, inconclusive
 from authcontract_conformance.world._claims import claimed, environment_claim, sort_of_list
 from authcontract_conformance.world._counting import counts_stand_still
@@ -52,6 +52,11 @@ def _crossing(world: World, methods: tuple[str, ...], *, into_first: bool) -> It
                 yield Case(subject, partial(foreign_list, lister, border))
 
 
+def _refused(exchange: Exchange, _expectation: Expectation) -> bool:
+    """Take any refusal: how a foreign object is refused is judged by those that ask with a key that was there."""
+    return exchange.answered and exchange.status // 100 == 4  # noqa: PLR2004  RFC 9110 section 15.5
+
+
 def _made_there(home: str, abroad: str, world: World) -> Steps:
     """Let a key of one environment create a key, and ask with that for an object of the other."""
     operation, creator = reading_operation(world), operation_for(world, "create")
@@ -65,7 +70,7 @@ def _made_there(home: str, abroad: str, world: World) -> Steps:
         return inconclusive(f"{creator.label} showed no key: {describe_exchange(made)}")
     key = yield from learn(world, made, created_like(manager, need))
     probe = world.request(operation, key, item, environment=home, label=f"the key that a key of {abroad} created")
-    judged = yield from denial(world, operation, item, probe, reality=FOREIGN)
+    judged = yield from denial(world, operation, item, probe, reality=FOREIGN, also=_refused)
     yield from discard(world, key)
     return judged
 

@@ -21,8 +21,9 @@ from deployments import Deployment, certificate, in_thread, listening, target_fi
 from scripted import serving
 from unreliable import Behind, Link, Misbehave, Trouble, between, replaced
 
-#: Megabytes that a run may take; it takes about 130 with a target that means well.
-MEMORY = 400
+#: Megabytes that a run may take: 130 with a target that means well, and for each of eight bodies of two megabytes that
+#: are read at once some fifty, where such a body is a list of nothing but empty objects.
+MEMORY = 700
 #: Megabytes of address space, so that a buffer without a bound ends this run and not the machine.
 FUSE = 2000
 #: Clauses that show most of what they are answered.
