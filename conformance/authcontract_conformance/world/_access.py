@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import chain
 
 from authcontract_engine import Contract, KeyRecord
@@ -33,6 +34,9 @@ class Access:
         #: Plans on which there are keys, the usual one first.
         self.plans = plans or self._policy.plans
         self._default_plan = next(iter(self.plans), None)
+        #: What was worked out before: every clause asks of every operation.
+        self._enough: dict[tuple[str, str | None], tuple[Need, ...]] = {}
+        self._too_little: dict[tuple[str, str | None, bool], tuple[Need, ...]] = {}
 
     def permits(self, operation: Operation, need: Need, object_kind: str | None = None) -> bool:
         """Tell whether such a key may call it, by the contract's scope check alone."""
@@ -57,6 +61,12 @@ class Access:
 
     def sufficient(self, operation: Operation, environment: str | None = None) -> tuple[Need, ...]:
         """Return a key for each minimal way to be allowed."""
+        place = (operation.id, environment)
+        if place not in self._enough:
+            self._enough[place] = self._sufficient(operation, environment)
+        return self._enough[place]
+
+    def _sufficient(self, operation: Operation, environment: str | None) -> tuple[Need, ...]:
         grant = self._resolution.grants[operation.id, self._object_kind]
         found = dict.fromkeys(
             need
@@ -73,6 +83,12 @@ class Access:
 
         `wide`: also those with any other scope that a route may check by mistake, where every key can be had.
         """
+        place = (operation.id, environment, wide)
+        if place not in self._too_little:
+            self._too_little[place] = self._insufficient(operation, environment, wide=wide)
+        return self._too_little[place]
+
+    def _insufficient(self, operation: Operation, environment: str | None, *, wide: bool) -> tuple[Need, ...]:
         if self.public(operation):
             return ()
         grant = self._resolution.grants[operation.id, self._object_kind]
@@ -164,6 +180,7 @@ class Access:
         return (like or others)[:NEAREST] if named else others[:1]
 
 
+@lru_cache(maxsize=4096)
 def _family(scope: str) -> str:
     """Return the first word of a scope's name: what it is a right to, as a rule."""
     return re.split(r"[^a-z0-9]", scope.lower(), maxsplit=1)[0]
