@@ -66,15 +66,21 @@ class Workers(Generic[T]):
         ours, theirs = Pipe()
         sys.stdout.flush()
         sys.stderr.flush()
-        process = os.fork()
-        if process == 0:
-            # A worker holds no end of another's pipe, or it would not notice that this process is gone.
-            for other in (ours, *(worker.wire for worker in self._running.values())):
-                other.close()
-            _serve(self._work, theirs)
-        theirs.close()
-        worker = _Worker(process, ours, item)
-        self._running[ours.fileno()] = worker
+        # Ctrl-C waits until the new process ignores it and this one knows of the new process: what met it in between
+        # would go on as a second one of us, or be left behind.
+        usual = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            process = os.fork()
+            if process == 0:
+                # A worker holds no end of another's pipe, or it would not notice that this process is gone.
+                for other in (ours, *(worker.wire for worker in self._running.values())):
+                    other.close()
+                _serve(self._work, theirs)
+            theirs.close()
+            worker = _Worker(process, ours, item)
+            self._running[ours.fileno()] = worker
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, usual)
         worker.wire.send(item)
 
     def _outcome(self, worker: _Worker) -> T | Died:
