@@ -64,7 +64,9 @@ def command(
         click.echo(_heading(planned, policy or default_policy(), jobs or cores()), err=True)
         if loaded is not whole:
             click.echo(_only_some(loaded, whole), err=True)
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    # A shell that starts it in the background lets it ignore SIGINT; who sends one all the same means it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _as_interrupt)
     proof = selftest(loaded, planned, seed=seed, table=table, jobs=jobs, said=_say if text else _nothing)
     click.echo("\n".join(_report(proof)) if text else json.dumps(_summary(proof), ensure_ascii=False))
     raise click.exceptions.Exit(_code(proof))
